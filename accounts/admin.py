@@ -1,0 +1,121 @@
+"""Console: the base of every tenant's list and form, the organization, its members."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, cast
+
+from django.contrib import admin
+from django.db.models import ForeignKey, Model, QuerySet
+from django.forms import ModelChoiceField, ModelForm
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+
+from accounts.models import Membership, Organization, Role, TenantModel
+
+
+def organization_of(request: HttpRequest) -> Organization:
+    """The organization that the member works in; the console is closed to everybody else."""
+    return cast(Organization, request.organization)  # type: ignore[attr-defined]
+
+
+def role_of(request: HttpRequest) -> str:
+    return cast(Membership, request.membership).role if getattr(request, "membership", None) else ""  # type: ignore[attr-defined]
+
+
+class TenantAdmin(ModelAdmin):
+    """A list and form that show one organization's rows only. Strangers get 404 (Django redirects; see below).
+
+    ``editors`` are the roles that may add and change; everybody else in the organization reads. Rows are never deleted
+    in the console unless ``deleters`` says who may.
+    """
+
+    editors: ClassVar[frozenset[str]] = frozenset({Role.OWNER, Role.MARKETER})
+    deleters: ClassVar[frozenset[str]] = frozenset()
+    readers: ClassVar[frozenset[str]] = frozenset(Role.values)
+    list_fullwidth = True
+    list_filter_submit = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(organization=organization_of(request))
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return role_of(request) in self.readers
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return role_of(request) in self.readers
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return role_of(request) in self.editors
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return role_of(request) in self.editors
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return role_of(request) in self.deleters
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        related = db_field.remote_field.model
+        if isinstance(related, type) and issubclass(related, TenantModel):
+            queryset = kwargs.get("queryset") or related._default_manager.all()
+            kwargs["queryset"] = queryset.filter(organization=organization_of(request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
+        if not change:
+            obj.organization = organization_of(request)
+        super().save_model(request, obj, form, change)
+
+
+class TenantRelatedFilter(RelatedDropdownFilter):
+    """Unfold's filter lists the names of every tenant; this one only the member's own."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        return cast(
+            list[tuple[Any, str]],
+            field.get_choices(
+                include_blank=False, ordering=ordering, limit_choices_to={"organization": organization_of(request)}
+            ),
+        )
+
+
+@admin.register(Organization)
+class OrganizationAdmin(ModelAdmin):
+    """The member's own organization; created by sign-up or ``manage.py create_member``, not here."""
+
+    list_display = ("name", "legal_name", "timezone")
+    fields = ("name", "legal_name", "legal_address", "timezone")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
+        return super().get_queryset(request).filter(pk=organization_of(request).pk)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return role_of(request) != ""
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return role_of(request) != ""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return role_of(request) == Role.OWNER
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Membership)
+class MembershipAdmin(TenantAdmin):
+    """Who works here. Adding members by invitation comes with the accounts issue; ops use ``manage.py create_member``."""
+
+    editors: ClassVar[frozenset[str]] = frozenset({Role.OWNER})
+    list_display = ("user", "role", "created_at")
+    fields = ("user", "role", "created_at")
+    readonly_fields = ("user", "created_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False

@@ -1,0 +1,118 @@
+"""Campaigns, who takes part, their emails, and the act of sending one."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import TenantModel, User
+from consent.models import Topic
+from delivery.models import Mailing, Purpose
+from participants.models import Participant
+from websites.models import Website
+
+
+class CampaignKind(models.TextChoices):
+    NEWSLETTER = "newsletter", _("Newsletter")
+    CONTEST = "contest", _("Contest")
+    QUIZ = "quiz", _("Quiz")
+    FORM = "form", _("Form")
+
+
+class Campaign(TenantModel):
+    website = models.ForeignKey(
+        Website, on_delete=models.PROTECT, related_name="campaigns", verbose_name=_("website")
+    )
+    name = models.CharField(_("name"), max_length=160)
+    kind = models.CharField(_("type"), max_length=12, choices=CampaignKind, default=CampaignKind.NEWSLETTER)
+    opens_at = models.DateTimeField(_("opens"), null=True, blank=True)
+    closes_at = models.DateTimeField(_("closes"), null=True, blank=True)
+    archived_at = models.DateTimeField(_("archived"), null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("campaign")
+        verbose_name_plural = _("campaigns")
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Participation(TenantModel):
+    """A person's entry in a campaign."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="participations")
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="participations")
+    participated_at = models.DateTimeField(_("took part"))
+    source = models.CharField(_("source"), max_length=120, blank=True)
+
+    class Meta:
+        verbose_name = _("participation")
+        verbose_name_plural = _("participations")
+        constraints = (models.UniqueConstraint(fields=["campaign", "participant"], name="one_participation"),)
+
+
+class EmailKind(models.TextChoices):
+    NEWSLETTER = "newsletter", _("Newsletter")
+    EXIT_SCREEN = "exit_screen", _("Exit-screen email")
+    REMINDER = "reminder", _("Reminder")
+
+
+class BodyFormat(models.TextChoices):
+    MJML = "mjml", _("MJML")
+    HTML = "html", _("HTML")
+
+
+class Email(TenantModel):
+    """What a campaign sends. Drafts change freely; a launch freezes a copy."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="emails", verbose_name=_("campaign"))
+    name = models.CharField(_("name"), max_length=160)
+    kind = models.CharField(_("type"), max_length=12, choices=EmailKind, default=EmailKind.NEWSLETTER)
+    purpose = models.CharField(_("purpose"), max_length=16, choices=Purpose, default=Purpose.MARKETING)
+    topic = models.ForeignKey(
+        Topic,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("topic"),
+        help_text=_("Marketing emails go to the people who subscribed to this topic."),
+    )
+    subject = models.CharField(_("subject"), max_length=250)
+    preheader = models.CharField(_("preview text"), max_length=250, blank=True)
+    sender_name = models.CharField(_("sender name"), max_length=120, blank=True)
+    reply_to = models.EmailField(_("reply to"), blank=True)
+    body_format = models.CharField(_("format"), max_length=5, choices=BodyFormat, default=BodyFormat.MJML)
+    body = models.TextField(_("body"))
+    text = models.TextField(_("plain text"), blank=True, help_text=_("Made from the body when left empty."))
+    add_utm = models.BooleanField(
+        _("add UTM tags"), default=True, help_text=_("Tells your web analytics which email a visit came from; names no person.")
+    )
+    archived_at = models.DateTimeField(_("archived"), null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(_("changed"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("email")
+        verbose_name_plural = _("emails")
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Launch(TenantModel):
+    """The act of sending an email to its audience."""
+
+    email = models.ForeignKey(Email, on_delete=models.PROTECT, related_name="launches")
+    mailing = models.OneToOneField(Mailing, on_delete=models.CASCADE, related_name="launch")
+    launched_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("launch")
+        verbose_name_plural = _("launches")
+        ordering = ("-created_at",)

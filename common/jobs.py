@@ -1,0 +1,28 @@
+"""The one door for side effects: they leave after the transaction that asked for them has been committed."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import kombu.exceptions
+import redis.exceptions
+from celery import current_app
+from django.db import transaction
+
+logger = logging.getLogger(__name__)
+
+
+def after_commit(task_name: str, **kwargs: Any) -> None:
+    """Ask Celery to run a task once this transaction stands.
+
+    A broker that is away loses nothing: the row that made the work due is found again by the beat schedule.
+    """
+
+    def send() -> None:
+        try:
+            current_app.send_task(task_name, kwargs=kwargs)
+        except (kombu.exceptions.OperationalError, redis.exceptions.RedisError, OSError) as error:
+            logger.warning("broker away, beat will find the work: %s (%s)", task_name, type(error).__name__)
+
+    transaction.on_commit(send)

@@ -1,0 +1,48 @@
+"""What each database role may do. Applied after every migrate, so that the list below is the whole truth."""
+
+from __future__ import annotations
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+APP = "pli_app"
+RECORDER = "pli_recorder"
+
+# Tables that the app role reads and adds to, but never changes.
+APPEND_ONLY = ("consent_choiceevent", "websites_emailtrackingversion")
+# Written by the recorder alone; the app role reads, and deletes on withdrawal.
+RECORDED = ("tracking_hit",)
+
+RECORDER_GRANTS = (
+    "GRANT SELECT (id, key, organization_id, content_id, website_id, participant_id, country, opens, clicks, decided_at)"
+    f" ON tracking_trackedmessage TO {RECORDER}",
+    "GRANT SELECT (website_id, country, opens_with_yes_since, opens_unless_no_since, clicks_with_yes_since,"
+    f" clicks_unless_no_since) ON websites_measurementpermission TO {RECORDER}",
+    "GRANT SELECT (participant_id, opens_yes_since, opens_not_no_since, clicks_yes_since, clicks_not_no_since)"
+    f" ON consent_choice TO {RECORDER}",
+    f"GRANT INSERT ON tracking_hit TO {RECORDER}",
+    f"GRANT INSERT, SELECT ON tracking_hitbatch TO {RECORDER}",
+)
+
+
+def apply_grants(connection: BaseDatabaseWrapper) -> None:
+    """Take everything from the two roles and give back what they need. Partitions get nothing: their parent answers."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relkind IN ('r', 'p') AND NOT relispartition"
+        )
+        tables = {row[0] for row in cursor.fetchall()}
+        if "tracking_hit" not in tables:
+            return  # migrated back before the hits: there is nothing to serve yet
+        cursor.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {APP}, {RECORDER}")
+        cursor.execute(f"GRANT USAGE ON SCHEMA public TO {APP}, {RECORDER}")
+        cursor.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP}")
+        for table in sorted(tables):
+            rights = "SELECT, INSERT, UPDATE, DELETE"
+            if table in APPEND_ONLY:
+                rights = "SELECT, INSERT"
+            elif table in RECORDED:
+                rights = "SELECT, DELETE"
+            cursor.execute(f'GRANT {rights} ON "{table}" TO {APP}')
+        for grant in RECORDER_GRANTS:
+            cursor.execute(grant)

@@ -1,0 +1,12 @@
+from typing import Any
+
+from django.core.management.commands.flush import Command as FlushCommand
+
+
+class Command(FlushCommand):
+    """Django's flush, as the owner role: the app role may not empty tables."""
+
+    def handle(self, **options: Any) -> None:
+        if options["database"] == "default":
+            options["database"] = "owner"
+        super().handle(**options)

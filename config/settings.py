@@ -1,0 +1,245 @@
+"""Settings from environment variables; docs/settings.md says what each is for."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.utils.csp import CSP
+from django.utils.translation import gettext_lazy as _
+
+from config.console_menu import console_menu
+from config.embedded import engine_urls
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+PLI_HOME = Path(env.str("PLI_HOME", default=str(BASE_DIR / ".pli"))).absolute()
+PORT = env.int("PORT", default=8000)
+DEBUG = env.bool("PLI_DEBUG", default=False)
+
+
+def _own_secret() -> str:
+    """The secret of an installation that was given none, made once and kept beside its data."""
+    path = PLI_HOME / "secret"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(48))
+    return path.read_text().strip()
+
+
+# The first signs and encrypts; all verify and decrypt, so that old links keep working after a rotation.
+PLI_SECRET_KEYS: list[str] = env.list("PLI_SECRET_KEY", default=[]) or [_own_secret()]
+SECRET_KEY = PLI_SECRET_KEYS[0]
+SECRET_KEY_FALLBACKS = PLI_SECRET_KEYS[1:]
+
+BASE_URL = env.str("PLI_BASE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
+ALLOWED_HOSTS = env.list("PLI_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+
+# Engines: given by the operator, or the embedded ones.
+_urls = {
+    name: env.str(name, default="")
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_RECORDER_URL", "REDIS_URL")
+}
+if not all(_urls.values()):
+    _urls = {name: value or engine_urls(PLI_HOME)[name] for name, value in _urls.items()}
+REDIS_URL = _urls["REDIS_URL"]
+RECORDER_DATABASE_URL = _urls["DATABASE_RECORDER_URL"]
+
+
+def _database(url: str, **options: Any) -> dict[str, Any]:
+    database = dict(env.db_url_config(url))
+    database["ENGINE"] = "django.db.backends.postgresql"
+    database["OPTIONS"] = {**database.get("OPTIONS", {}), **options}
+    return database
+
+
+DATABASES = {
+    # Web and worker: row-level security applies.
+    "default": _database(_urls["DATABASE_URL"], pool={"min_size": 0, "max_size": 12, "timeout": 10}),
+    # Owns the tables: migrations, month partitions, work across organizations.
+    "owner": _database(_urls["DATABASE_OWNER_URL"]),
+}
+CONN_MAX_AGE = 0
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "pli"}}
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+
+INSTALLED_APPS = [
+    "config",
+    "reporting",
+    "privacy",
+    "intake",
+    "campaigns",
+    "delivery",
+    "tracking",
+    "consent",
+    "participants",
+    "websites",
+    "accounts",
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "config.apps.ConsoleConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_countries",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.OrganizationMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = False
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/console/"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("fr", _("French"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.str("PLI_STATIC_ROOT", default=str(PLI_HOME / "static"))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = DEBUG
+MEDIA_ROOT = env.str("PLI_MEDIA_ROOT", default=str(PLI_HOME / "media"))
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+
+# Mail: SMTP of the operator, or the built-in mailbox of `make run`.
+MAILBOX_PORT = env.int("PLI_MAILBOX_PORT", default=0)
+SMTP_URL = env.str("PLI_SMTP_URL", default="")
+SMTP_CONNECTIONS = env.int("PLI_SMTP_CONNECTIONS", default=4)
+# Mails to members (password reset) leave the same way.
+EMAIL_BACKEND = "delivery.transports.MemberMailBackend"
+DEFAULT_FROM_EMAIL = env.str("PLI_FROM_EMAIL", default="Pli <pli@localhost>")
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {
+    "send-due-mailings": {"task": "delivery.send_due_mailings", "schedule": 5.0},
+    "expand-due-launches": {"task": "campaigns.expand_due_launches", "schedule": 5.0},
+    "resume-imports": {"task": "intake.resume_imports", "schedule": 30.0},
+    "worker-heartbeat": {"task": "config.record_heartbeat", "schedule": 10.0},
+    "make-hit-months": {"task": "tracking.make_hit_months", "schedule": 6 * 3600.0},
+    "end-justifications": {"task": "consent.apply_ended_justifications", "schedule": 300.0},
+}
+
+_https = BASE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+SECURE_SSL_REDIRECT = _https and env.bool("PLI_SSL_REDIRECT", default=True)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
+SECURE_HSTS_SECONDS = 31536000 if _https else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "img-src": [CSP.SELF, "data:"],
+    "object-src": [CSP.NONE],
+    "base-uri": [CSP.NONE],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+}
+
+LOG_LEVEL = env.str("PLI_LOG_LEVEL", default="INFO")
+# Our own few fields only: no path, address or user agent of anybody (architecture.md, "Side effects and time").
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "plain": {"()": "config.logs.line_formatter"}
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    # Django names the path in these lines; a path may hold a recipient's key.
+    "loggers": {
+        "django.request": {"level": "CRITICAL"},
+        "django.security": {"level": "CRITICAL"},
+        "django.server": {"level": "CRITICAL"},
+        "mail.log": {"level": "WARNING"},
+    },
+}
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Pli",
+    "SITE_HEADER": "Pli",
+    "SITE_SUBHEADER": _("Email that measures only who said yes"),
+    "SITE_URL": None,
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "STYLES": ["console/console.css"],
+    "SCRIPTS": ["console/console.js"],
+    "COLORS": {
+        "primary": {
+            "50": "240 250 248",
+            "100": "212 242 236",
+            "200": "168 228 217",
+            "300": "116 207 192",
+            "400": "66 178 162",
+            "500": "32 150 135",
+            "600": "17 122 110",
+            "700": "15 98 90",
+            "800": "17 78 73",
+            "900": "18 65 61",
+            "950": "4 37 36",
+        }
+    },
+    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": console_menu},
+}

@@ -1,0 +1,70 @@
+"""Health: does this process live, and is the console ready?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import redis
+from django.conf import settings
+from django.core.cache import cache
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+
+HEARTBEAT_KEY = "worker-heartbeat"
+HEARTBEAT_MAX_AGE_SECONDS = 60
+
+
+def healthz(request: HttpRequest) -> JsonResponse:
+    """This process lives and takes hits, whatever the database does."""
+    return JsonResponse({"status": "ok"})
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return "ok"
+
+
+def _migrations() -> str:
+    executor = MigrationExecutor(connection)
+    pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return "ok" if not pending else f"{len(pending)} migrations to run"
+
+
+def _broker() -> str:
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2)
+    try:
+        client.ping()
+    finally:
+        client.close()
+    return "ok"
+
+
+def _worker() -> str:
+    seen = cache.get(HEARTBEAT_KEY)
+    if seen is None:
+        return "no sign of a worker"
+    age = (timezone.now() - seen).total_seconds()
+    return "ok" if age <= HEARTBEAT_MAX_AGE_SECONDS else f"last sign of a worker {age:.0f} s ago"
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "broker": _broker,
+    "worker": _worker,
+}
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """The console is ready: database, migrations, broker, and a worker that was seen within the last minute."""
+    results: dict[str, str] = {}
+    for name, check in CHECKS.items():
+        try:
+            results[name] = check()
+        except (DatabaseError, redis.RedisError, OSError) as error:
+            results[name] = f"away ({type(error).__name__})"
+    ready = all(result == "ok" for result in results.values())
+    return JsonResponse({"status": "ok" if ready else "not ready", **results}, status=200 if ready else 503)

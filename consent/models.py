@@ -1,0 +1,162 @@
+"""Who agreed to what, since when, and what the organization may rely on."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import TenantModel, User
+from participants.models import Participant
+from websites.models import Website
+
+
+class Topic(TenantModel):
+    """What a person can subscribe to on a website: "Weekly news", "Offers"."""
+
+    website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="topics")
+    name = models.CharField(_("name"), max_length=120)
+
+    class Meta:
+        verbose_name = _("topic")
+        verbose_name_plural = _("topics")
+        constraints = (models.UniqueConstraint(fields=["website", "name"], name="topic_name_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.website.name} · {self.name}"
+
+
+class Basis(models.TextChoices):
+    """On what ground a person gets the mail of a topic."""
+
+    OPT_IN = "opt_in", _("Opt-in")
+    DOUBLE_OPT_IN = "double_opt_in", _("Double opt-in")
+    EXISTING_CUSTOMER = "existing_customer", _("Existing customer")
+    PROFESSIONAL_INTEREST = "professional_interest", _("Professional interest")
+
+
+class Subscription(TenantModel):
+    """The permission to send a person the marketing mail of a topic. Says nothing about measuring (rule C1)."""
+
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="subscriptions")
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="subscriptions")
+    basis = models.CharField(_("basis"), max_length=24, choices=Basis)
+    source = models.CharField(_("source"), max_length=120, blank=True)
+    wording = models.TextField(_("wording"), blank=True)
+    subscribed_at = models.DateTimeField(_("subscribed"))
+    unsubscribed_at = models.DateTimeField(_("unsubscribed"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("subscription")
+        verbose_name_plural = _("subscriptions")
+        constraints = (models.UniqueConstraint(fields=["participant", "topic"], name="one_subscription_per_topic"),)
+        indexes = (
+            # The audience of a launch.
+            models.Index(
+                fields=["topic", "participant"],
+                name="subscription_active",
+                condition=models.Q(unsubscribed_at__isnull=True),
+            ),
+        )
+
+
+class ChoiceLabel(models.TextChoices):
+    """The labels of ``consent.rules.ChoiceValue``."""
+
+    YES = "yes", _("Yes")
+    NO = "no", _("No")
+    UNKNOWN = "unknown", _("No answer")
+
+
+class Choice(TenantModel):
+    """Tracking consent: the current choice of a person about opens and clicks, derived from the events.
+
+    ``*_since`` as in ``consent.rules``: since when the yes holds, and since when there is no no, without a break. A person
+    without a row never answered. Written only by consent.services.record_choice and record_choices.
+    """
+
+    participant = models.OneToOneField(Participant, on_delete=models.CASCADE, related_name="choice")
+    opens = models.CharField(_("opens"), max_length=8, choices=ChoiceLabel, default=ChoiceLabel.UNKNOWN)
+    opens_source = models.CharField(max_length=8, blank=True)
+    opens_at = models.DateTimeField(null=True)
+    opens_yes_since = models.DateTimeField(null=True)
+    opens_not_no_since = models.DateTimeField(null=True)
+    clicks = models.CharField(_("clicks"), max_length=8, choices=ChoiceLabel, default=ChoiceLabel.UNKNOWN)
+    clicks_source = models.CharField(max_length=8, blank=True)
+    clicks_at = models.DateTimeField(null=True)
+    clicks_yes_since = models.DateTimeField(null=True)
+    clicks_not_no_since = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("tracking consent")
+        verbose_name_plural = _("tracking consents")
+
+
+class ChoiceEvent(TenantModel):
+    """One act of choosing. Append-only: a trigger refuses anything else (rule C5)."""
+
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="choice_events")
+    kind = models.CharField(_("about"), max_length=6)
+    value = models.CharField(_("choice"), max_length=8, choices=ChoiceLabel)
+    source = models.CharField(_("source"), max_length=8)
+    method = models.CharField(_("method"), max_length=40)
+    happened_at = models.DateTimeField(_("when"))
+    recorded_at = models.DateTimeField(_("recorded"))
+    wording = models.TextField(_("wording"), blank=True)
+    evidence = models.JSONField(_("evidence"), default=dict, blank=True)
+    actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("choice")
+        verbose_name_plural = _("consent history")
+        ordering = ("-recorded_at", "-id")
+        indexes = (models.Index(fields=["participant", "id"], name="choice_history"),)
+
+
+class PreferenceKey(TenantModel):
+    """Opens a person's tracking choice at /p/<key>, and nothing else."""
+
+    key = models.UUIDField(unique=True)
+    participant = models.OneToOneField(Participant, on_delete=models.CASCADE, related_name="preference_key")
+
+
+class Notice(TenantModel):
+    """What people are told before anything is measured (rule S13). A new text is a new version."""
+
+    website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="notices")
+    language = models.CharField(_("language"), max_length=10)
+    version = models.PositiveIntegerField(_("version"))
+    text = models.TextField(_("text"))
+    url = models.URLField(_("where people find it"), max_length=500)
+    published_at = models.DateTimeField(_("published"))
+    published_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("notice")
+        verbose_name_plural = _("notices")
+        ordering = ("-published_at",)
+        constraints = (models.UniqueConstraint(fields=["website", "language", "version"], name="notice_version_once"),)
+
+
+class LegalJustification(TenantModel):
+    """Why an organization holds that it may measure people of some countries without a yes (rules S7, D5).
+
+    Counts from the moment that a second person confirms it, until it ends.
+    """
+
+    website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="justifications")
+    countries = models.JSONField(_("countries"), default=list)
+    reason = models.TextField(_("reason"))
+    ends_on = models.DateField(_("ends on"))
+    proposed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", verbose_name=_("proposed by"))
+    proposed_at = models.DateTimeField(_("proposed"), default=timezone.now)
+    confirmed_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("confirmed by")
+    )
+    confirmed_at = models.DateTimeField(_("confirmed"), null=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn"), null=True)
+
+    class Meta:
+        verbose_name = _("legal justification")
+        verbose_name_plural = _("legal justifications")
+        ordering = ("-proposed_at",)

@@ -1,0 +1,158 @@
+"""The outbox: what is to be sent to whom, and what came of it."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.functions import RandomUUID
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import TenantModel
+from consent.models import Topic
+from participants.models import Participant
+from tracking.models import TrackedContent, TrackedMessage
+from websites.models import EmailTrackingVersion, Website
+
+
+class Purpose(models.TextChoices):
+    """Why an email is sent; the labels of ``consent.rules.Purpose``."""
+
+    MARKETING = "marketing", _("Marketing")
+    TRANSACTIONAL = "transactional", _("Transactional")
+    AUTHENTICATION = "authentication", _("Authentication")
+    LEGAL_NOTICE = "legal_notice", _("Legal notice")
+
+
+class ContentSnapshot(TenantModel):
+    """An email frozen and compiled at launch; later edits of the email change nothing that was launched."""
+
+    website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="+")
+    tracked_content = models.OneToOneField(TrackedContent, on_delete=models.CASCADE, related_name="+")
+    compiled = models.JSONField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+
+class MailingState(models.TextChoices):
+    SCHEDULED = "scheduled", _("Scheduled")
+    SENDING = "sending", _("Sending")
+    PAUSED = "paused", _("Paused")
+    CANCELLED = "cancelled", _("Cancelled")
+    DONE = "done", _("Sent")
+
+
+class Mailing(TenantModel):
+    """A set of messages with the same content, started, paused and cancelled together."""
+
+    website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="+")
+    snapshot = models.ForeignKey(ContentSnapshot, on_delete=models.CASCADE, related_name="+")
+    # The topic that unsubscribing from one of its messages ends; empty for mail that is not marketing.
+    topic = models.ForeignKey(Topic, on_delete=models.PROTECT, null=True, related_name="+")
+    purpose = models.CharField(_("purpose"), max_length=16, choices=Purpose)
+    state = models.CharField(_("state"), max_length=12, choices=MailingState, default=MailingState.SCHEDULED)
+    pause_reason = models.CharField(max_length=300, blank=True)
+    not_before = models.DateTimeField(_("starts"))
+    # Set once the audience has been written as messages.
+    expanded_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = (
+            # The beat task that looks for due mailings.
+            models.Index(
+                fields=["not_before"],
+                name="mailing_due",
+                condition=models.Q(state__in=["scheduled", "sending"]),
+            ),
+        )
+
+
+class MessageStatus(models.TextChoices):
+    QUEUED = "queued", _("Waiting")
+    CLAIMED = "claimed", _("Being prepared")
+    SENDING = "sending", _("Being sent")
+    SENT = "sent", _("Sent")
+    FAILED = "failed", _("Failed")
+    SUPPRESSED = "suppressed", _("Not sent: unsubscribed or unreachable")
+    CANCELLED = "cancelled", _("Cancelled")
+    UNKNOWN = "unknown", _("May have been sent")
+
+
+class Message(TenantModel):
+    """A sent copy, or one that is to be sent. The row is the queue."""
+
+    mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="messages")
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="messages")
+    # In the Message-ID and the envelope; stands for the message towards mail servers.
+    reference = models.UUIDField(db_default=RandomUUID(), unique=True)
+    unsubscribe_key = models.UUIDField(db_default=RandomUUID(), unique=True)
+    status = models.CharField(max_length=10, choices=MessageStatus, default=MessageStatus.QUEUED)
+    # The email-tracking version, levels and reasons as decided; frozen with the copy (rule S12).
+    tracking_version = models.ForeignKey(EmailTrackingVersion, on_delete=models.SET_NULL, null=True, related_name="+")
+    opens = models.CharField(max_length=12, blank=True)
+    clicks = models.CharField(max_length=12, blank=True)
+    opens_reason = models.CharField(max_length=40, blank=True)
+    clicks_reason = models.CharField(max_length=40, blank=True)
+    decided_at = models.DateTimeField(null=True)
+    tracked_message = models.OneToOneField(
+        TrackedMessage, on_delete=models.SET_NULL, null=True, related_name="message"
+    )
+    attempts = models.PositiveSmallIntegerField(default=0)
+    # When a claimed row may be claimed again, or a temporary failure be tried again.
+    due_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=500, blank=True)
+    queued_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            # One copy each, even if the expansion runs again.
+            models.UniqueConstraint(fields=["mailing", "participant"], name="one_message_per_person"),
+        )
+        indexes = (
+            # Claims of the sender.
+            models.Index(
+                fields=["mailing", "id"],
+                name="message_to_send",
+                condition=models.Q(status__in=["queued", "claimed", "sending"]),
+            ),
+        )
+
+
+class SuppressionReason(models.TextChoices):
+    UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
+    BOUNCED = "bounced", _("Address does not accept mail")
+    COMPLAINED = "complained", _("Reported as unwanted")
+
+
+class Suppression(TenantModel):
+    """An address that gets no marketing mail (unsubscribed, complained) or no mail at all (bounced)."""
+
+    email_norm = models.CharField(_("email address"), max_length=320)
+    reason = models.CharField(_("reason"), max_length=12, choices=SuppressionReason)
+    source = models.CharField(_("source"), max_length=120, blank=True)
+    created_at = models.DateTimeField(_("since"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("suppressed address")
+        verbose_name_plural = _("suppressed addresses")
+        constraints = (
+            models.UniqueConstraint(fields=["organization", "email_norm", "reason"], name="suppression_once"),
+        )
+
+
+class CaughtMessage(TenantModel):
+    """A message in the built-in mailbox, as an SMTP server got it."""
+
+    received_at = models.DateTimeField(_("received"), default=timezone.now)
+    mail_from = models.CharField(max_length=320)
+    rcpt_to = models.CharField(_("to"), max_length=320)
+    subject = models.CharField(_("subject"), max_length=500)
+    # zlib: a newsletter shrinks to an eighth.
+    raw = models.BinaryField()
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("mailbox")
+        ordering = ("-id",)
+        indexes = (models.Index(fields=["organization", "-id"], name="mailbox_newest_first"),)
