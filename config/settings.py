@@ -62,7 +62,8 @@ DATABASES = {
     # Web and worker: row-level security applies.
     "default": _database(_urls["DATABASE_URL"], pool={"min_size": 0, "max_size": 12, "timeout": 10}),
     # Owns the tables: migrations, month partitions, work across organizations.
-    "owner": _database(_urls["DATABASE_OWNER_URL"]),
+    # It is the same database, which the test runner has to empty once only.
+    "owner": {**_database(_urls["DATABASE_OWNER_URL"]), "TEST": {"MIRROR": "default"}},
 }
 CONN_MAX_AGE = 0
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

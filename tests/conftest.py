@@ -1,0 +1,55 @@
+"""Engines, database and the cast of the tests.
+
+Ana owns Bakery, Max writes its emails, Dana is its data protection officer, Ben only reads there.
+Cleo owns Cinema and must never see Bakery.
+
+Tests of a single service use ``db``; tests in which other processes or the owner role take part use
+``@pytest.mark.django_db(transaction=True, databases=["default", "owner"])``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from django.core.cache import cache
+from django.core.management import call_command
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests.support.engines import prepare_environment
+
+if TYPE_CHECKING:
+    from tests.support.cast import Cast
+
+prepare_environment()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: DjangoDbBlocker) -> None:
+    """The database exists already (tests/support/engines.py); the owner role migrates it."""
+    with django_db_blocker.unblock():
+        call_command("migrate", verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def cast(request: pytest.FixtureRequest, now: datetime) -> Cast:
+    """Ana, Max, Dana, Ben of Bakery; Cleo of Cinema."""
+    # Models can be imported only once Django is set up, which is after this file is read.
+    from tests.support.cast import make_cast
+
+    if "transactional_db" not in request.fixturenames:
+        request.getfixturevalue("db")
+    return make_cast(now)
