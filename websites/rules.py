@@ -6,7 +6,7 @@ The cells are data: ``rule_table.toml`` beside this file, dated and with the tex
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -94,14 +94,10 @@ ALLOWED_VALUES: Mapping[RuleKey, frozenset[RuleValue]] = {
     RuleKey.INDIVIDUAL_CLICKS: _INDIVIDUAL,
     RuleKey.ANONYMOUS_OPENS: _ANONYMOUS,
     RuleKey.ANONYMOUS_CLICKS: _ANONYMOUS,
-    RuleKey.LAST_OPEN_DAY: frozenset(
-        {RuleValue.NOT_ALLOWED, RuleValue.SUBSCRIBED_MAIL, RuleValue.INFORM_OBJECTION}
-    ),
+    RuleKey.LAST_OPEN_DAY: frozenset({RuleValue.NOT_ALLOWED, RuleValue.SUBSCRIBED_MAIL, RuleValue.INFORM_OBJECTION}),
     RuleKey.AUTHENTICATION_SECURITY: _INDIVIDUAL | {RuleValue.EXEMPT},
     RuleKey.LEGAL_NOTICE: _INDIVIDUAL | {RuleValue.EXEMPT},
-    RuleKey.INFORMED_DID_NOT_REFUSE: frozenset(
-        {RuleValue.NOT_ALLOWED, RuleValue.IF_INFORMED, RuleValue.ALLOWED}
-    ),
+    RuleKey.INFORMED_DID_NOT_REFUSE: frozenset({RuleValue.NOT_ALLOWED, RuleValue.IF_INFORMED, RuleValue.ALLOWED}),
     RuleKey.PROFESSIONALS_OPT_OUT: frozenset(
         {RuleValue.NOT_ALLOWED, RuleValue.JUSTIFICATION, RuleValue.INFORM_OBJECTION}
     ),
@@ -192,7 +188,7 @@ def _parse_cell(
         raise RuleTableError(f"{where}: {error}") from error
     if value not in ALLOWED_VALUES[key]:
         raise RuleTableError(f"{where}: {value} means nothing here")
-    if (value is RuleValue.IF_INFORMED) != ("collected_before" in entry):
+    if (value == RuleValue.IF_INFORMED) != ("collected_before" in entry):
         raise RuleTableError(f"{where}: collected_before belongs to if_informed, and only there")
     return RuleCell(
         key=key,
@@ -207,9 +203,7 @@ def _parse_cell(
     )
 
 
-def _require_names(
-    where: str, names: Iterable[str], *, required: Iterable[str], optional: Iterable[str] = ()
-) -> None:
+def _require_names(where: str, names: Iterable[str], *, required: Iterable[str], optional: Iterable[str] = ()) -> None:
     present, needed = set(names), set(required)
     if missing := sorted(needed - present):
         raise RuleTableError(f"{where}: missing {', '.join(missing)}")
@@ -240,11 +234,12 @@ def column(country_code: str | None) -> Column:
 
 
 def cell(key: RuleKey, country_code: str | None, on: date) -> RuleCell:
-    """What the row says for a country on a day.
+    """What the row says for a country on a day."""
+    return in_force(rule_table()[key, column(country_code)], on)
 
-    A day before the first version gets the first version: nothing older is known that would be looser.
-    """
-    versions = rule_table()[key, column(country_code)]
+
+def in_force(versions: Sequence[RuleCell], on: date) -> RuleCell:
+    """The version of a cell that holds on a day; before the first one, the first: we know nothing older to go by."""
     return next((version for version in reversed(versions) if version.valid_from <= on), versions[0])
 
 
@@ -269,7 +264,7 @@ def stricter(a: RuleCell, b: RuleCell) -> RuleCell:
     date of information (no date is the looser). Cells that ask for the same differ in what we can cite for them: the
     surer one, then the one that has held longer, then the column in the order of the table, then the version.
     """
-    if a.key is not b.key:
+    if a.key != b.key:
         raise ValueError(f"{a.key} and {b.key} are two rows")
     return min(a, b, key=_strictness_order)
 
