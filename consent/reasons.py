@@ -1,0 +1,56 @@
+"""The sentences that say what was decided and why, in the words of the interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy as _
+
+from consent.rules import Basis, Reason, Verdict
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+# Why one sent copy is measured or not.
+REASONS: Mapping[Reason, _StrPromise] = {
+    Reason.PERSON_SAID_YES: _("Measured: the person said yes to tracking."),
+    Reason.PERSON_DID_NOT_REFUSE: _(
+        "Measured: the website is set to Always track, no country asks for a yes or a legal justification covers it,"
+        " and the person has not refused."
+    ),
+    Reason.WEBSITE_NEVER_TRACKS: _("Not measured: the website is set to Never track."),
+    Reason.NO_NOTICE: _("Not measured: the website has no notice that informs people of this measurement."),
+    Reason.PERSON_SAID_NO: _("Not measured: the person refused tracking."),
+    Reason.NO_ANSWER: _("Not measured: the website tracks by consent, and the person has not answered."),
+    Reason.COUNTRY_ASKS_FOR_YES: _(
+        "Not measured: the website is set to Always track, but its country or the person's asks for a yes,"
+        " and the person has not answered."
+    ),
+    Reason.PERMISSION_BEGAN_LATER: _("Not measured: the permission began only after this copy was decided."),
+    Reason.TEST_SEND: _("Not measured: test sends never are."),
+    Reason.PREVIEW: _("Not measured: previews never are."),
+    Reason.WEB_VERSION: _("Not measured: the web version never is."),
+}
+
+# What a website permits for the people of one country.
+BASES: Mapping[Basis, _StrPromise] = {
+    Basis.NEVER: _("Nobody is measured: the website is set to Never track."),
+    Basis.NO_NOTICE: _("Nobody is measured: the website has no notice that informs people of this measurement."),
+    Basis.WITH_YES: _("People who said yes are measured: the website tracks by consent."),
+    Basis.WITH_YES_BY_LAW: _(
+        "People who said yes are measured: the website is set to Always track, but its country or theirs asks for"
+        " a yes."
+    ),
+    Basis.UNLESS_NO: _("Everybody is measured except people who refused: the website is set to Always track."),
+}
+
+# What became of an answer that somebody brought.
+VERDICTS: Mapping[Verdict, _StrPromise] = {
+    Verdict.APPLIED: _("Applied."),
+    Verdict.UNCHANGED: _("Nothing to change."),
+    Verdict.KEPT_PERSONS_OWN: _("Not applied: the person's own choice stands."),
+    Verdict.KEPT_NEWER: _("Not applied: a newer choice is known."),
+    Verdict.KEPT_NO: _("Not applied: only a later act of the person turns a no into a yes."),
+    Verdict.NO_PROVENANCE: _("Not applied: a yes needs to say where, when and with which words it was given."),
+}
