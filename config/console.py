@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.decorators import secure_admin_login
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
-from reporting.views import dashboard_context
+from accounts.models import Organization, User
+from reporting.views import dashboard_context, launch_context
 
 
 class ConsoleSite(UnfoldAdminSite):
@@ -19,11 +23,25 @@ class ConsoleSite(UnfoldAdminSite):
     index_template = "reporting/dashboard.html"
 
     def has_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_active and getattr(request, "membership", None) is not None
+        user = cast("User | AnonymousUser", request.user)
+        return user.is_active and getattr(request, "membership", None) is not None
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        context = dashboard_context(request.organization) if self.has_permission(request) else {}  # type: ignore[attr-defined]
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        report = path("reports/<int:launch_id>/", self.admin_view(self.launch_report), name="reporting_launch")
+        return [report, *super().get_urls()]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        context = dashboard_context(self._organization(request))
         return super().index(request, {**context, **(extra_context or {})})
+
+    def launch_report(self, request: HttpRequest, launch_id: int) -> HttpResponse:
+        """Results > Reports > one launch."""
+        context = {**self.each_context(request), **launch_context(self._organization(request), launch_id)}
+        return TemplateResponse(request, "reporting/launch.html", context)
+
+    @staticmethod
+    def _organization(request: HttpRequest) -> Organization:
+        return cast(Organization, request.organization)  # type: ignore[attr-defined]
 
 
 ConsoleSite.login = secure_admin_login(ConsoleSite.login)  # type: ignore[method-assign]

@@ -10,7 +10,7 @@ import environ
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
-from config.console_menu import console_menu
+from config.console_menu import CONSOLE_MENU, console_script, console_stylesheet
 from config.embedded import engine_urls
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -225,8 +225,8 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
-    "STYLES": ["console/console.css"],
-    "SCRIPTS": ["console/console.js"],
+    "STYLES": [console_stylesheet],
+    "SCRIPTS": [console_script],
     "COLORS": {
         "primary": {
             "50": "240 250 248",
@@ -242,5 +242,5 @@ UNFOLD: dict[str, Any] = {
             "950": "4 37 36",
         }
     },
-    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": console_menu},
+    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": CONSOLE_MENU},
 }

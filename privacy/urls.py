@@ -1,5 +1,10 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from privacy import views
+
+urlpatterns = [
+    path("p/<str:key>", views.preferences, name="preferences"),
+    path("u/<str:key>", views.unsubscribe, name="unsubscribe"),
+]

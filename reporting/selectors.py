@@ -1,0 +1,310 @@
+"""What the report pages show, read from the rows of messages and hits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+from django.db.models import Count, Q
+
+from accounts.models import Organization
+from campaigns.models import Launch
+from consent.models import Choice
+from consent.reasons import REASONS
+from consent.rules import Level, Reason
+from delivery.models import Message, MessageStatus
+from participants.models import Participant
+from reporting.rules import Rate, share
+from tracking.models import Actor, Hit, HitKind
+from websites.models import Website
+
+# A mail server has, or may have, these.
+GONE_OUT = (MessageStatus.SENT, MessageStatus.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class KindReport:
+    """Opens or clicks of one launch."""
+
+    base: int
+    sent: int
+    people: Rate
+    people_unsure: int
+    people_machine: int
+    total_human: int
+    not_measured: list[tuple[str, int]]
+
+    @property
+    def not_measured_count(self) -> int:
+        return self.sent - self.base
+
+    @property
+    def base_share(self) -> float | None:
+        return share(self.base, self.sent)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRow:
+    number: int
+    url: str
+    label: str
+    people: Rate
+    clicks: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimePoint:
+    starts_at: datetime
+    opens: int
+    clicks: int
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchReport:
+    launch: Launch
+    audience: int
+    statuses: list[tuple[str, int]]
+    sent: int
+    opens: KindReport
+    clicks: KindReport
+    links: list[LinkRow]
+    timeline: list[TimePoint]
+    by_day: bool
+
+    @property
+    def anything_measured(self) -> bool:
+        return self.opens.base + self.clicks.base > 0
+
+
+def get_launch(organization: Organization, launch_id: int) -> Launch | None:
+    """The one lookup door of report pages."""
+    return (
+        Launch.objects.filter(organization=organization, pk=launch_id)
+        .select_related("email__campaign__website", "mailing__snapshot__tracked_content")
+        .first()
+    )
+
+
+def report_launch(organization: Organization, launch: Launch) -> LaunchReport:
+    """The whole report of one launch. Bases are the levels frozen with each sent copy."""
+    groups = list(
+        Message.objects.filter(organization=organization, mailing=launch.mailing)
+        .values("status", "opens", "opens_reason", "clicks", "clicks_reason")
+        .annotate(n=Count("id"))
+    )
+    statuses: Counter[str] = Counter()
+    for group in groups:
+        statuses[group["status"]] += group["n"]
+    out = [group for group in groups if group["status"] in GONE_OUT]
+    people = _people_by_actor(organization, launch)
+    timeline, by_day = _timeline(organization, launch)
+    return LaunchReport(
+        launch=launch,
+        audience=sum(statuses.values()),
+        statuses=[(str(MessageStatus(status).label), n) for status, n in statuses.most_common()],
+        sent=sum(group["n"] for group in out),
+        opens=_kind_report("opens", out, people[HitKind.OPEN]),
+        clicks=_kind_report("clicks", out, people[HitKind.CLICK]),
+        links=_links(organization, launch, out),
+        timeline=timeline,
+        by_day=by_day,
+    )
+
+
+@dataclass(slots=True)
+class _People:
+    human: int = 0
+    unsure: int = 0
+    machine: int = 0
+    total_human: int = 0
+
+
+def _hits(organization: Organization, launch: Launch) -> Any:
+    return Hit.objects.filter(
+        organization_id=organization.pk, content_id=launch.mailing.snapshot.tracked_content_id
+    )
+
+
+PEOPLE = """
+SELECT kind, count(*) FILTER (WHERE human > 0), count(*) FILTER (WHERE human = 0 AND unsure > 0),
+       count(*) FILTER (WHERE human = 0 AND unsure = 0), sum(human)
+  FROM (SELECT kind, count(*) FILTER (WHERE actor = 1) AS human, count(*) FILTER (WHERE actor = 3) AS unsure
+          FROM tracking_hit
+         WHERE organization_id = %(organization)s AND content_id = %(content)s
+         GROUP BY kind, tracked_message_id) AS per_person
+ GROUP BY kind
+"""
+
+
+def _people_by_actor(organization: Organization, launch: Launch) -> dict[int, _People]:
+    """Each person counts once and under the surest of their hits."""
+    people = {HitKind.OPEN.value: _People(), HitKind.CLICK.value: _People()}
+    content_id = launch.mailing.snapshot.tracked_content_id
+    with connection.cursor() as cursor:
+        cursor.execute(PEOPLE, {"organization": organization.pk, "content": content_id})
+        for kind, human, unsure, machine, total in cursor.fetchall():
+            people[kind] = _People(human, unsure, machine, int(total))
+    return people
+
+
+def _kind_report(kind: str, groups: list[dict[str, Any]], people: _People) -> KindReport:
+    sent = sum(group["n"] for group in groups)
+    base = sum(group["n"] for group in groups if group[kind] == Level.INDIVIDUAL)
+    reasons: Counter[str] = Counter()
+    for group in groups:
+        if group[kind] != Level.INDIVIDUAL:
+            reasons[group[f"{kind}_reason"]] += group["n"]
+    return KindReport(
+        base=base,
+        sent=sent,
+        people=Rate(people.human, base),
+        people_unsure=people.unsure,
+        people_machine=people.machine,
+        total_human=people.total_human,
+        not_measured=[(reason_sentence(reason), n) for reason, n in reasons.most_common()],
+    )
+
+
+def reason_sentence(reason: str) -> str:
+    return str(REASONS[Reason(reason)]) if reason else ""
+
+
+def _links(organization: Organization, launch: Launch, groups: list[dict[str, Any]]) -> list[LinkRow]:
+    base = sum(group["n"] for group in groups if group["clicks"] == Level.INDIVIDUAL)
+    counted = {
+        row["link_number"]: row
+        for row in _hits(organization, launch)
+        .filter(kind=HitKind.CLICK, actor=Actor.HUMAN)
+        .values("link_number")
+        .annotate(n=Count("id"), people=Count("tracked_message_id", distinct=True))
+    }
+    rows = []
+    for link in launch.mailing.snapshot.tracked_content.links:
+        row = counted.get(link["number"], {"n": 0, "people": 0})
+        rows.append(
+            LinkRow(link["number"], link["url"], link.get("label", ""), Rate(row["people"], base), row["n"])
+        )
+    return rows
+
+
+TIMELINE = """
+SELECT date_trunc(%(unit)s, received_at, %(zone)s) AS starts_at,
+       count(*) FILTER (WHERE kind = 1), count(*) FILTER (WHERE kind = 2)
+  FROM tracking_hit
+ WHERE organization_id = %(organization)s AND content_id = %(content)s AND actor = 1
+ GROUP BY 1 ORDER BY 1
+"""
+
+
+def _timeline(organization: Organization, launch: Launch) -> tuple[list[TimePoint], bool]:
+    """Hits by people over time: by hour for the first two days, then by day, in the organization's time zone."""
+    hits = _hits(organization, launch).filter(actor=Actor.HUMAN)
+    first, last = (
+        hits.order_by("received_at").values_list("received_at", flat=True).first(),
+        hits.order_by("-received_at").values_list("received_at", flat=True).first(),
+    )
+    if first is None or last is None:
+        return [], False
+    by_day = last - first > timedelta(days=2)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            TIMELINE,
+            {
+                "unit": "day" if by_day else "hour",
+                "zone": organization.timezone,
+                "organization": organization.pk,
+                "content": launch.mailing.snapshot.tracked_content_id,
+            },
+        )
+        zone = ZoneInfo(organization.timezone)
+        found = {row[0].astimezone(zone): TimePoint(row[0].astimezone(zone), row[1], row[2]) for row in cursor.fetchall()}
+    return _without_gaps(found, timedelta(days=1) if by_day else timedelta(hours=1)), by_day
+
+
+def _without_gaps(found: dict[datetime, TimePoint], step: timedelta) -> list[TimePoint]:
+    """Hours without a hit are part of the picture."""
+    points, at, last = [], min(found), max(found)
+    while at <= last:
+        points.append(found.get(at, TimePoint(at, 0, 0)))
+        at += step
+    return points
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The dashboard of an organization."""
+
+    participants: int
+    choices: list[tuple[str, int]]
+    websites: list[Website]
+    launches: list[LaunchRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRow:
+    launch: Launch
+    sent: int
+    total: int
+    opens_base: int
+    clicks_base: int
+
+
+def summarize(organization: Organization) -> Overview:
+    return Overview(
+        participants=Participant.objects.filter(organization=organization).count(),
+        choices=_choice_counts(organization),
+        websites=list(Website.objects.filter(organization=organization).order_by("name")),
+        launches=latest_launches(organization, limit=8),
+    )
+
+
+def _choice_counts(organization: Organization) -> list[tuple[str, int]]:
+    counts = Choice.objects.filter(organization=organization).aggregate(
+        both=Count("id", filter=Q(opens="yes", clicks="yes")),
+        one=Count("id", filter=Q(opens="yes") ^ Q(clicks="yes")),
+        no=Count("id", filter=~Q(opens="yes") & ~Q(clicks="yes") & (Q(opens="no") | Q(clicks="no"))),
+    )
+    return [("both", counts["both"]), ("one", counts["one"]), ("no", counts["no"])]
+
+
+def latest_launches(organization: Organization, *, limit: int) -> list[LaunchRow]:
+    """Newest launches with what was sent and who could be measured; one query for all the counts."""
+    launches = list(
+        Launch.objects.filter(organization=organization)
+        .select_related("email__campaign__website", "mailing")
+        .order_by("-created_at")[:limit]
+    )
+    counts = {
+        row["mailing_id"]: row
+        for row in Message.objects.filter(
+            organization=organization, mailing_id__in=[launch.mailing_id for launch in launches]
+        )
+        .values("mailing_id")
+        .annotate(
+            total=Count("id"),
+            sent=Count("id", filter=Q(status__in=GONE_OUT)),
+            opens_base=Count("id", filter=Q(status__in=GONE_OUT, opens=Level.INDIVIDUAL)),
+            clicks_base=Count("id", filter=Q(status__in=GONE_OUT, clicks=Level.INDIVIDUAL)),
+        )
+    }
+    empty = {"sent": 0, "total": 0, "opens_base": 0, "clicks_base": 0}
+    rows = []
+    for launch in launches:
+        row = counts.get(launch.mailing_id, empty)
+        rows.append(LaunchRow(launch, row["sent"], row["total"], row["opens_base"], row["clicks_base"]))
+    return rows
+
+
+def chart_series(points: Iterable[TimePoint], *, by_day: bool) -> tuple[list[str], list[int], list[int]]:
+    """Labels, opens and clicks as a chart wants them."""
+    labels, opens, clicks = [], [], []
+    for point in points:
+        labels.append(point.starts_at.strftime("%d.%m." if by_day else "%d.%m. %H:%M"))
+        opens.append(point.opens)
+        clicks.append(point.clicks)
+    return labels, opens, clicks
