@@ -163,7 +163,7 @@ MAILBOX_PORT = env.int("PLI_MAILBOX_PORT", default=0)
 SMTP_URL = env.str("PLI_SMTP_URL", default="")
 SMTP_CONNECTIONS = env.int("PLI_SMTP_CONNECTIONS", default=4)
 # Mails to members (password reset) leave the same way.
-EMAIL_BACKEND = "delivery.transports.MemberMailBackend"
+MAILERS = {"default": {"BACKEND": "delivery.transports.MemberMailBackend"}}
 DEFAULT_FROM_EMAIL = env.str("PLI_FROM_EMAIL", default="Pli <pli@localhost>")
 
 CELERY_BROKER_URL = REDIS_URL

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
 from pytest_django.plugin import DjangoDbBlocker
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from tests.support.cast import Cast
 
 prepare_environment()
+
+
+def pytest_configure() -> None:
+    """The settings can be read only now that the engines are up; pytest-django goes on from here."""
+    assert settings.DATABASES
 
 
 @pytest.fixture(scope="session")
