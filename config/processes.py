@@ -1,5 +1,6 @@
 """Start and stop child processes so that none outlives us, not even after `kill -9`."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,7 +9,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 CONFIG = Path(__file__).resolve().parent
 LOG_BYTES_KEPT = 5_000_000
@@ -27,7 +27,7 @@ class Watcher:
 
     def __init__(self) -> None:
         self._watched: dict[int, int] = {}
-        self._process = self._start()
+        self._process, self._pipe = start_watcher()
 
     @property
     def pid(self) -> int:
@@ -41,44 +41,40 @@ class Watcher:
         if self._watched.pop(pid, None) is not None:
             self._tell(f"forget {pid}")
 
+    def revive(self) -> None:
+        """Should somebody have killed it: it knew nothing that we do not know, so a new one takes over."""
+        if self._process.poll() is None:
+            return
+        os.close(self._pipe)
+        self._process, self._pipe = start_watcher()
+        for pid, stop_signal in self._watched.items():
+            self._tell(f"watch {pid} {stop_signal}")
+
     def close(self) -> None:
         """Let the watcher end; what is still watched ends with it."""
-        self._hang_up()
+        os.close(self._pipe)
         self._process.wait()
-
-    def _start(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-I", "-S", str(CONFIG / "watcher.py")]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, text=True, cwd="/", start_new_session=True)
 
     def _tell(self, line: str) -> None:
-        if self._process.poll() is not None:
-            self._replace()
-            return
-        try:
-            self._pipe.write(line + "\n")
-            self._pipe.flush()
-        except BrokenPipeError:
-            self._replace()
+        with contextlib.suppress(BrokenPipeError):
+            # Killed just now: `revive` tells the next one everything.
+            os.write(self._pipe, f"{line}\n".encode())
 
-    def _replace(self) -> None:
-        # Somebody killed the watcher. It knew nothing that we do not know, so a new one takes over.
-        self._hang_up()
-        self._process.wait()
-        self._process = self._start()
-        for pid, stop_signal in list(self._watched.items()):
-            self._pipe.write(f"watch {pid} {stop_signal}\n")
-        self._pipe.flush()
 
-    def _hang_up(self) -> None:
-        try:
-            self._pipe.close()
-        except BrokenPipeError:
-            return
-
-    @property
-    def _pipe(self) -> IO[str]:
-        assert self._process.stdin is not None
-        return self._process.stdin
+def start_watcher() -> tuple[subprocess.Popen[bytes], int]:
+    """The process, and the pipe whose end it waits for."""
+    theirs, ours = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(CONFIG / "watcher.py")],
+        stdin=theirs,
+        # It lives a little longer than we do, and must not keep anybody waiting for the end of our output.
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
+    )
+    os.close(theirs)
+    return process, ours
 
 
 @dataclass(frozen=True)
@@ -103,6 +99,7 @@ class Child:
     def __init__(self, program: Program, *, watcher: Watcher | None = None) -> None:
         self.program = program
         self._watcher = watcher
+        self._buried = False
         account = program.account or Account(-1, -1)
         launcher = [sys.executable, "-I", "-S", str(CONFIG / "launcher.py")]
         fate = [os.getpid(), int(program.stop_signal), account.uid, account.gid]
@@ -159,6 +156,10 @@ class Child:
         self._bury()
 
     def _bury(self) -> None:
+        # Once: later the number may belong to somebody else.
+        if self._buried:
+            return
+        self._buried = True
         kill_group(self.process.pid)
         if self._watcher is not None:
             self._watcher.forget(self.process.pid)

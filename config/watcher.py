@@ -2,7 +2,7 @@
 
 Run by path with a pipe as standard input: python -I -S watcher.py
 Lines say what lives: `watch PID SIGNAL` (leader of a process group, and what stops it) and `forget PID`.
-The end of the pipe means that the supervisor is gone, whatever killed it: every group left is asked to stop, then killed.
+The end of the pipe means that the supervisor is gone, whatever killed it: what is left is asked to stop, then killed.
 """
 
 import os
