@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, cast
 
 from allauth.account.decorators import secure_admin_login
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
+from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from accounts.models import Organization, User
 from reporting.views import dashboard_context, launch_context
+
+# Unfold's Alpine evaluates expressions and sets inline styles; everything else stays as strict as elsewhere.
+CONSOLE_CSP = {
+    **settings.SECURE_CSP,
+    "script-src": [CSP.SELF, CSP.UNSAFE_EVAL],
+    "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],
+}
 
 
 class ConsoleSite(UnfoldAdminSite):
@@ -29,6 +40,19 @@ class ConsoleSite(UnfoldAdminSite):
     def get_urls(self) -> list[URLResolver | URLPattern]:
         report = path("reports/<int:launch_id>/", self.admin_view(self.launch_report), name="reporting_launch")
         return [report, *super().get_urls()]
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+        """Every console page gets the console's policy, unless it set one of its own (a sandboxed email)."""
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(inner)
+        def with_policy(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            response = inner(request, *args, **kwargs)
+            if not hasattr(response, "_csp_config"):
+                response._csp_config = CONSOLE_CSP
+            return response
+
+        return with_policy
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         context = dashboard_context(self._organization(request))
