@@ -71,8 +71,8 @@ class ChoiceLabel(models.TextChoices):
 class Choice(TenantModel):
     """Tracking consent: the current choice of a person about opens and clicks, derived from the events.
 
-    ``*_since`` as in ``consent.rules``: since when the yes holds, and since when there is no no, without a break. A person
-    without a row never answered. Written only by consent.services.record_choice and record_choices.
+    ``*_since`` as in ``consent.rules``: since when the yes holds, and since when there is no no, without a break. A
+    person without a row never answered. Written only by consent.services.record_choice and record_choices.
     """
 
     participant = models.OneToOneField(Participant, on_delete=models.CASCADE, related_name="choice")
@@ -154,6 +154,11 @@ class LegalJustification(TenantModel):
         User, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("confirmed by")
     )
     confirmed_at = models.DateTimeField(_("confirmed"), null=True)
+    # The opinion of the data protection officer, or what the only member of an organization typed.
+    confirmation_note = models.TextField(_("opinion"), blank=True)
+    withdrawn_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("withdrawn by")
+    )
     withdrawn_at = models.DateTimeField(_("withdrawn"), null=True)
 
     class Meta:

@@ -65,6 +65,7 @@ class EmailTrackingVersion(TenantModel):
     previous = models.CharField(_("before"), max_length=12, choices=EmailTrackingChoice, blank=True)
     email_tracking = models.CharField(_("after"), max_length=12, choices=EmailTrackingChoice)
     country = CountryField(_("country at that time"), blank=True)
+    declared_country = CountryField(_("country of people whose country is unknown, at that time"), blank=True)
     source = models.CharField(_("how"), max_length=12, choices=VersionSource)
     author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("author"))
     reason = models.CharField(_("reason"), max_length=500, blank=True)
@@ -83,9 +84,9 @@ class EmailTrackingVersion(TenantModel):
 class MeasurementPermission(TenantModel):
     """The resolved policy of a website for the people of one country: since when it permits without a break.
 
-    ``*_with_yes_since``: since when people who said yes may be measured; ``*_unless_no_since``: since when everybody who
-    did not say no may be. Empty: not permitted. A tightening empties the moment, and only copies decided after a later
-    one count again (rules H1). Written by consent.services; the hit statement joins it.
+    ``*_with_yes_since``: since when people who said yes may be measured; ``*_unless_no_since``: since when everybody
+    who did not say no may be. Empty: not permitted. A tightening empties the moment, and only copies decided after a
+    later one count again (rules H1). Written by consent.services; the hit statement joins it.
     """
 
     website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="permissions")

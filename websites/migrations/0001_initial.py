@@ -62,6 +62,7 @@ class Migration(migrations.Migration):
                 ('previous', models.CharField(blank=True, choices=[('never', 'Never track'), ('always', 'Always track'), ('by_consent', 'By consent')], max_length=12, verbose_name='before')),
                 ('email_tracking', models.CharField(choices=[('never', 'Never track'), ('always', 'Always track'), ('by_consent', 'By consent')], max_length=12, verbose_name='after')),
                 ('country', django_countries.fields.CountryField(blank=True, max_length=2, verbose_name='country at that time')),
+                ('declared_country', django_countries.fields.CountryField(blank=True, max_length=2, verbose_name='country of people whose country is unknown, at that time')),
                 ('source', models.CharField(choices=[('created', 'website created'), ('member', 'changed by a member'), ('country_rule', 'country rule')], max_length=12, verbose_name='how')),
                 ('reason', models.CharField(blank=True, max_length=500, verbose_name='reason')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='when')),

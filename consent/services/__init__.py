@@ -1,0 +1,44 @@
+"""Writes of consent. One file per subject; everybody imports from here."""
+
+from consent.services.choices import apply_move, record_choice
+from consent.services.justifications import (
+    JustificationRefused,
+    confirm_justification,
+    propose_justification,
+    withdraw_justification,
+)
+from consent.services.policy import (
+    BulkChange,
+    PolicyRefused,
+    WebsitePolicy,
+    change_email_tracking,
+    change_email_tracking_of_many,
+    change_website_country,
+    change_website_policy,
+    open_website,
+    publish_notice,
+    refresh_permissions,
+)
+from consent.services.subscriptions import ensure_preference_keys, subscribe, unsubscribe
+
+__all__ = [
+    "BulkChange",
+    "JustificationRefused",
+    "PolicyRefused",
+    "WebsitePolicy",
+    "apply_move",
+    "change_email_tracking",
+    "change_email_tracking_of_many",
+    "change_website_country",
+    "change_website_policy",
+    "confirm_justification",
+    "ensure_preference_keys",
+    "open_website",
+    "propose_justification",
+    "publish_notice",
+    "record_choice",
+    "refresh_permissions",
+    "subscribe",
+    "unsubscribe",
+    "withdraw_justification",
+]

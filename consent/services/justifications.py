@@ -1,0 +1,115 @@
+"""Legal justifications: on what ground people of some countries are measured without a yes (rules S7, D5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django_countries import countries as all_countries
+
+from accounts.models import Membership, Organization, Role, User
+from consent.models import LegalJustification
+from consent.selectors import local_day
+from consent.services.policy import PolicyRefused, refresh_permissions
+from websites.models import Website
+from websites.services import lock_website
+
+ALONE_WAITS = timedelta(hours=24)
+
+
+class JustificationRefused(PolicyRefused):
+    """A step of a justification that this person cannot take now; the message is for them."""
+
+
+def propose_justification(
+    organization: Organization,
+    website: Website,
+    *,
+    countries: Sequence[str],
+    reason: str,
+    ends_on: date,
+    author: User,
+    now: datetime,
+) -> LegalJustification:
+    """An owner says why, for which countries and until when. It counts only once somebody else confirms it."""
+    if _role_in(organization, author) != Role.OWNER:
+        raise JustificationRefused(_("Only an owner can propose a legal justification."))
+    if not countries or any(code not in all_countries.countries for code in countries):
+        raise JustificationRefused(_("Name the countries that the justification is for."))
+    if not reason.strip():
+        raise JustificationRefused(_("Say on what the justification rests."))
+    if ends_on < local_day(organization, now):
+        raise JustificationRefused(_("The justification must end on a day to come."))
+    return LegalJustification.objects.create(
+        organization=organization,
+        website=website,
+        countries=sorted(set(countries)),
+        reason=reason.strip(),
+        ends_on=ends_on,
+        proposed_by=author,
+        proposed_at=now,
+    )
+
+
+def confirm_justification(
+    organization: Organization, justification: LegalJustification, *, author: User, now: datetime, note: str = ""
+) -> LegalJustification:
+    """The second person. ``note`` is the data protection officer's opinion, or what a single member types."""
+    with transaction.atomic():
+        website, current = _lock(organization, justification)
+        refusal = why_not_confirm(organization, current, author, now=now, note=note)
+        if refusal:
+            raise JustificationRefused(refusal)
+        current.confirmed_by, current.confirmed_at, current.confirmation_note = author, now, note.strip()
+        current.save(update_fields=["confirmed_by", "confirmed_at", "confirmation_note"])
+        refresh_permissions(organization, website, now=now)
+    return current
+
+
+def why_not_confirm(
+    organization: Organization, justification: LegalJustification, author: User, *, now: datetime, note: str
+) -> str | None:
+    """Why this person cannot confirm it now; None when they can (rules D5)."""
+    if justification.withdrawn_at or justification.confirmed_at:
+        return _("This justification is no longer waiting for a confirmation.")
+    if justification.ends_on < local_day(organization, now):
+        return _("This justification has ended.")
+    if _role_in(organization, author) not in (Role.OWNER, Role.DPO):
+        return _("Only another owner or the data protection officer can confirm a legal justification.")
+    if justification.proposed_by_id != author.pk:
+        return None
+    if Membership.objects.filter(organization=organization).count() > 1:
+        return _("A second person must confirm it: another owner or the data protection officer.")
+    if now < justification.proposed_at + ALONE_WAITS:
+        return _("You are the only member of the organization, so it can be confirmed 24 hours after the proposal.")
+    if not note.strip():
+        return _("You are the only member of the organization: type the reason to confirm it.")
+    return None
+
+
+def withdraw_justification(
+    organization: Organization, justification: LegalJustification, *, author: User, now: datetime
+) -> LegalJustification:
+    """End it now. This tightens, so one person is enough; copies already sent are silent at the next hit."""
+    with transaction.atomic():
+        website, current = _lock(organization, justification)
+        if _role_in(organization, author) not in (Role.OWNER, Role.MARKETER, Role.DPO):
+            raise JustificationRefused(_("You can read here, and change nothing."))
+        if current.withdrawn_at is None:
+            current.withdrawn_by, current.withdrawn_at = author, now
+            current.save(update_fields=["withdrawn_by", "withdrawn_at"])
+        refresh_permissions(organization, website, now=now)
+    return current
+
+
+def _lock(organization: Organization, justification: LegalJustification) -> tuple[Website, LegalJustification]:
+    """The website first, as every change of what it measures does."""
+    website = lock_website(organization, justification.website_id)
+    return website, LegalJustification.objects.get(organization=organization, website=website, pk=justification.pk)
+
+
+def _role_in(organization: Organization, user: User) -> str:
+    role = Membership.objects.filter(organization=organization, user=user).values_list("role", flat=True).first()
+    return role or ""
