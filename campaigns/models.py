@@ -6,7 +6,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import TenantModel, User
+from accounts.models import BulkTenantModel, TenantModel, User
 from consent.models import Topic
 from delivery.models import Mailing, Purpose
 from participants.models import Participant
@@ -21,9 +21,7 @@ class CampaignKind(models.TextChoices):
 
 
 class Campaign(TenantModel):
-    website = models.ForeignKey(
-        Website, on_delete=models.PROTECT, related_name="campaigns", verbose_name=_("website")
-    )
+    website = models.ForeignKey(Website, on_delete=models.PROTECT, related_name="campaigns", verbose_name=_("website"))
     name = models.CharField(_("name"), max_length=160)
     kind = models.CharField(_("type"), max_length=12, choices=CampaignKind, default=CampaignKind.NEWSLETTER)
     opens_at = models.DateTimeField(_("opens"), null=True, blank=True)
@@ -40,7 +38,7 @@ class Campaign(TenantModel):
         return self.name
 
 
-class Participation(TenantModel):
+class Participation(BulkTenantModel):
     """A person's entry in a campaign."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="participations")
@@ -89,7 +87,9 @@ class Email(TenantModel):
     body = models.TextField(_("body"))
     text = models.TextField(_("plain text"), blank=True, help_text=_("Made from the body when left empty."))
     add_utm = models.BooleanField(
-        _("add UTM tags"), default=True, help_text=_("Tells your web analytics which email a visit came from; names no person.")
+        _("add UTM tags"),
+        default=True,
+        help_text=_("Tells your web analytics which email a visit came from; names no person."),
     )
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)

@@ -6,7 +6,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import TenantModel, User
+from accounts.models import BulkTenantModel, TenantModel, User
 from participants.models import Participant
 from websites.models import Website
 
@@ -35,7 +35,7 @@ class Basis(models.TextChoices):
     PROFESSIONAL_INTEREST = "professional_interest", _("Professional interest")
 
 
-class Subscription(TenantModel):
+class Subscription(BulkTenantModel):
     """The permission to send a person the marketing mail of a topic. Says nothing about measuring (rule C1)."""
 
     participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="subscriptions")
@@ -68,7 +68,7 @@ class ChoiceLabel(models.TextChoices):
     UNKNOWN = "unknown", _("No answer")
 
 
-class Choice(TenantModel):
+class Choice(BulkTenantModel):
     """Tracking consent: the current choice of a person about opens and clicks, derived from the events.
 
     ``*_since`` as in ``consent.rules``: since when the yes holds, and since when there is no no, without a break. A
@@ -92,10 +92,13 @@ class Choice(TenantModel):
         verbose_name_plural = _("tracking consents")
 
 
-class ChoiceEvent(TenantModel):
+class ChoiceEvent(BulkTenantModel):
     """One act of choosing. Append-only: a trigger refuses anything else (rule C5)."""
 
-    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="choice_events")
+    # No constraint: the history outlives the person (erasure cuts the link, and nothing may rewrite this row).
+    participant = models.ForeignKey(
+        Participant, on_delete=models.CASCADE, related_name="choice_events", db_constraint=False, db_index=False
+    )
     kind = models.CharField(_("about"), max_length=6)
     value = models.CharField(_("choice"), max_length=8, choices=ChoiceLabel)
     source = models.CharField(_("source"), max_length=8)
@@ -104,7 +107,7 @@ class ChoiceEvent(TenantModel):
     recorded_at = models.DateTimeField(_("recorded"))
     wording = models.TextField(_("wording"), blank=True)
     evidence = models.JSONField(_("evidence"), default=dict, blank=True)
-    actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
 
     class Meta:
         verbose_name = _("choice")

@@ -7,10 +7,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 
-from accounts.models import TenantModel
+from accounts.models import BulkTenantModel
 
 
-class Participant(TenantModel):
+class Participant(BulkTenantModel):
     email = models.CharField(_("email address"), max_length=320)
     # Compared with "=", which keeps its index behind row-level security; written by participants.rules.normalise_email.
     email_norm = models.CharField(max_length=320, editable=False)

@@ -7,96 +7,255 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('consent', '0001_initial'),
-        ('delivery', '0001_initial'),
-        ('participants', '0001_initial'),
-        ('websites', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("consent", "0001_initial"),
+        ("delivery", "0001_initial"),
+        ("participants", "0001_initial"),
+        ("websites", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Campaign',
+            name="Campaign",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=160, verbose_name='name')),
-                ('kind', models.CharField(choices=[('newsletter', 'Newsletter'), ('contest', 'Contest'), ('quiz', 'Quiz'), ('form', 'Form')], default='newsletter', max_length=12, verbose_name='type')),
-                ('opens_at', models.DateTimeField(blank=True, null=True, verbose_name='opens')),
-                ('closes_at', models.DateTimeField(blank=True, null=True, verbose_name='closes')),
-                ('archived_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='archived')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('website', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='websites.website', verbose_name='website')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=160, verbose_name="name")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("newsletter", "Newsletter"),
+                            ("contest", "Contest"),
+                            ("quiz", "Quiz"),
+                            ("form", "Form"),
+                        ],
+                        default="newsletter",
+                        max_length=12,
+                        verbose_name="type",
+                    ),
+                ),
+                ("opens_at", models.DateTimeField(blank=True, null=True, verbose_name="opens")),
+                ("closes_at", models.DateTimeField(blank=True, null=True, verbose_name="closes")),
+                ("archived_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="archived")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="created"),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "website",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="campaigns",
+                        to="websites.website",
+                        verbose_name="website",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'campaign',
-                'verbose_name_plural': 'campaigns',
-                'ordering': ('-created_at',),
+                "verbose_name": "campaign",
+                "verbose_name_plural": "campaigns",
+                "ordering": ("-created_at",),
             },
         ),
         migrations.CreateModel(
-            name='Email',
+            name="Email",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=160, verbose_name='name')),
-                ('kind', models.CharField(choices=[('newsletter', 'Newsletter'), ('exit_screen', 'Exit-screen email'), ('reminder', 'Reminder')], default='newsletter', max_length=12, verbose_name='type')),
-                ('purpose', models.CharField(choices=[('marketing', 'Marketing'), ('transactional', 'Transactional'), ('authentication', 'Authentication'), ('legal_notice', 'Legal notice')], default='marketing', max_length=16, verbose_name='purpose')),
-                ('subject', models.CharField(max_length=250, verbose_name='subject')),
-                ('preheader', models.CharField(blank=True, max_length=250, verbose_name='preview text')),
-                ('sender_name', models.CharField(blank=True, max_length=120, verbose_name='sender name')),
-                ('reply_to', models.EmailField(blank=True, max_length=254, verbose_name='reply to')),
-                ('body_format', models.CharField(choices=[('mjml', 'MJML'), ('html', 'HTML')], default='mjml', max_length=5, verbose_name='format')),
-                ('body', models.TextField(verbose_name='body')),
-                ('text', models.TextField(blank=True, help_text='Made from the body when left empty.', verbose_name='plain text')),
-                ('add_utm', models.BooleanField(default=True, help_text='Tells your web analytics which email a visit came from; names no person.', verbose_name='add UTM tags')),
-                ('archived_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='archived')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='changed')),
-                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='emails', to='campaigns.campaign', verbose_name='campaign')),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('topic', models.ForeignKey(blank=True, help_text='Marketing emails go to the people who subscribed to this topic.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='consent.topic', verbose_name='topic')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=160, verbose_name="name")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("newsletter", "Newsletter"),
+                            ("exit_screen", "Exit-screen email"),
+                            ("reminder", "Reminder"),
+                        ],
+                        default="newsletter",
+                        max_length=12,
+                        verbose_name="type",
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[
+                            ("marketing", "Marketing"),
+                            ("transactional", "Transactional"),
+                            ("authentication", "Authentication"),
+                            ("legal_notice", "Legal notice"),
+                        ],
+                        default="marketing",
+                        max_length=16,
+                        verbose_name="purpose",
+                    ),
+                ),
+                ("subject", models.CharField(max_length=250, verbose_name="subject")),
+                ("preheader", models.CharField(blank=True, max_length=250, verbose_name="preview text")),
+                ("sender_name", models.CharField(blank=True, max_length=120, verbose_name="sender name")),
+                ("reply_to", models.EmailField(blank=True, max_length=254, verbose_name="reply to")),
+                (
+                    "body_format",
+                    models.CharField(
+                        choices=[("mjml", "MJML"), ("html", "HTML")],
+                        default="mjml",
+                        max_length=5,
+                        verbose_name="format",
+                    ),
+                ),
+                ("body", models.TextField(verbose_name="body")),
+                (
+                    "text",
+                    models.TextField(
+                        blank=True, help_text="Made from the body when left empty.", verbose_name="plain text"
+                    ),
+                ),
+                (
+                    "add_utm",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Tells your web analytics which email a visit came from; names no person.",
+                        verbose_name="add UTM tags",
+                    ),
+                ),
+                ("archived_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="archived")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="created"),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="changed"),
+                ),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="emails",
+                        to="campaigns.campaign",
+                        verbose_name="campaign",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "topic",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Marketing emails go to the people who subscribed to this topic.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="consent.topic",
+                        verbose_name="topic",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'email',
-                'verbose_name_plural': 'emails',
-                'ordering': ('-created_at',),
+                "verbose_name": "email",
+                "verbose_name_plural": "emails",
+                "ordering": ("-created_at",),
             },
         ),
         migrations.CreateModel(
-            name='Launch',
+            name="Launch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('email', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='launches', to='campaigns.email')),
-                ('launched_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('mailing', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='launch', to='delivery.mailing')),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "email",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="launches", to="campaigns.email"
+                    ),
+                ),
+                (
+                    "launched_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "mailing",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="launch", to="delivery.mailing"
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'launch',
-                'verbose_name_plural': 'launches',
-                'ordering': ('-created_at',),
+                "verbose_name": "launch",
+                "verbose_name_plural": "launches",
+                "ordering": ("-created_at",),
             },
         ),
         migrations.CreateModel(
-            name='Participation',
+            name="Participation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('participated_at', models.DateTimeField(verbose_name='took part')),
-                ('source', models.CharField(blank=True, max_length=120, verbose_name='source')),
-                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='participations', to='campaigns.campaign')),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='participations', to='participants.participant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("participated_at", models.DateTimeField(verbose_name="took part")),
+                ("source", models.CharField(blank=True, max_length=120, verbose_name="source")),
+                (
+                    "campaign",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="participations",
+                        to="campaigns.campaign",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "participant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="participations",
+                        to="participants.participant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'participation',
-                'verbose_name_plural': 'participations',
-                'constraints': [models.UniqueConstraint(fields=('campaign', 'participant'), name='one_participation')],
+                "verbose_name": "participation",
+                "verbose_name_plural": "participations",
+                "constraints": [models.UniqueConstraint(fields=("campaign", "participant"), name="one_participation")],
             },
         ),
     ]

@@ -7,158 +7,355 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('participants', '0001_initial'),
-        ('websites', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("participants", "0001_initial"),
+        ("websites", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Choice',
+            name="Choice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('opens', models.CharField(choices=[('yes', 'Yes'), ('no', 'No'), ('unknown', 'No answer')], default='unknown', max_length=8, verbose_name='opens')),
-                ('opens_source', models.CharField(blank=True, max_length=8)),
-                ('opens_at', models.DateTimeField(null=True)),
-                ('opens_yes_since', models.DateTimeField(null=True)),
-                ('opens_not_no_since', models.DateTimeField(null=True)),
-                ('clicks', models.CharField(choices=[('yes', 'Yes'), ('no', 'No'), ('unknown', 'No answer')], default='unknown', max_length=8, verbose_name='clicks')),
-                ('clicks_source', models.CharField(blank=True, max_length=8)),
-                ('clicks_at', models.DateTimeField(null=True)),
-                ('clicks_yes_since', models.DateTimeField(null=True)),
-                ('clicks_not_no_since', models.DateTimeField(null=True)),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('participant', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='choice', to='participants.participant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "opens",
+                    models.CharField(
+                        choices=[("yes", "Yes"), ("no", "No"), ("unknown", "No answer")],
+                        default="unknown",
+                        max_length=8,
+                        verbose_name="opens",
+                    ),
+                ),
+                ("opens_source", models.CharField(blank=True, max_length=8)),
+                ("opens_at", models.DateTimeField(null=True)),
+                ("opens_yes_since", models.DateTimeField(null=True)),
+                ("opens_not_no_since", models.DateTimeField(null=True)),
+                (
+                    "clicks",
+                    models.CharField(
+                        choices=[("yes", "Yes"), ("no", "No"), ("unknown", "No answer")],
+                        default="unknown",
+                        max_length=8,
+                        verbose_name="clicks",
+                    ),
+                ),
+                ("clicks_source", models.CharField(blank=True, max_length=8)),
+                ("clicks_at", models.DateTimeField(null=True)),
+                ("clicks_yes_since", models.DateTimeField(null=True)),
+                ("clicks_not_no_since", models.DateTimeField(null=True)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "participant",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="choice",
+                        to="participants.participant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'tracking consent',
-                'verbose_name_plural': 'tracking consents',
+                "verbose_name": "tracking consent",
+                "verbose_name_plural": "tracking consents",
             },
         ),
         migrations.CreateModel(
-            name='LegalJustification',
+            name="LegalJustification",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('countries', models.JSONField(default=list, verbose_name='countries')),
-                ('reason', models.TextField(verbose_name='reason')),
-                ('ends_on', models.DateField(verbose_name='ends on')),
-                ('proposed_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='proposed')),
-                ('confirmed_at', models.DateTimeField(null=True, verbose_name='confirmed')),
-                ('confirmation_note', models.TextField(blank=True, verbose_name='opinion')),
-                ('withdrawn_at', models.DateTimeField(null=True, verbose_name='withdrawn')),
-                ('withdrawn_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='withdrawn by')),
-                ('confirmed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='confirmed by')),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('proposed_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='proposed by')),
-                ('website', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='justifications', to='websites.website')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("countries", models.JSONField(default=list, verbose_name="countries")),
+                ("reason", models.TextField(verbose_name="reason")),
+                ("ends_on", models.DateField(verbose_name="ends on")),
+                ("proposed_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="proposed")),
+                ("confirmed_at", models.DateTimeField(null=True, verbose_name="confirmed")),
+                ("confirmation_note", models.TextField(blank=True, verbose_name="opinion")),
+                ("withdrawn_at", models.DateTimeField(null=True, verbose_name="withdrawn")),
+                (
+                    "withdrawn_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="withdrawn by",
+                    ),
+                ),
+                (
+                    "confirmed_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="confirmed by",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "proposed_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="proposed by",
+                    ),
+                ),
+                (
+                    "website",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="justifications",
+                        to="websites.website",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'legal justification',
-                'verbose_name_plural': 'legal justifications',
-                'ordering': ('-proposed_at',),
+                "verbose_name": "legal justification",
+                "verbose_name_plural": "legal justifications",
+                "ordering": ("-proposed_at",),
             },
         ),
         migrations.CreateModel(
-            name='PreferenceKey',
+            name="PreferenceKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.UUIDField(unique=True)),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('participant', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='preference_key', to='participants.participant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.UUIDField(unique=True)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "participant",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="preference_key",
+                        to="participants.participant",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Topic',
+            name="Topic",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('website', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='topics', to='websites.website')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "website",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="topics", to="websites.website"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'topic',
-                'verbose_name_plural': 'topics',
+                "verbose_name": "topic",
+                "verbose_name_plural": "topics",
             },
         ),
         migrations.CreateModel(
-            name='Subscription',
+            name="Subscription",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('basis', models.CharField(choices=[('opt_in', 'Opt-in'), ('double_opt_in', 'Double opt-in'), ('existing_customer', 'Existing customer'), ('professional_interest', 'Professional interest')], max_length=24, verbose_name='basis')),
-                ('source', models.CharField(blank=True, max_length=120, verbose_name='source')),
-                ('wording', models.TextField(blank=True, verbose_name='wording')),
-                ('subscribed_at', models.DateTimeField(verbose_name='subscribed')),
-                ('unsubscribed_at', models.DateTimeField(blank=True, null=True, verbose_name='unsubscribed')),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='subscriptions', to='participants.participant')),
-                ('topic', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='subscriptions', to='consent.topic')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "basis",
+                    models.CharField(
+                        choices=[
+                            ("opt_in", "Opt-in"),
+                            ("double_opt_in", "Double opt-in"),
+                            ("existing_customer", "Existing customer"),
+                            ("professional_interest", "Professional interest"),
+                        ],
+                        max_length=24,
+                        verbose_name="basis",
+                    ),
+                ),
+                ("source", models.CharField(blank=True, max_length=120, verbose_name="source")),
+                ("wording", models.TextField(blank=True, verbose_name="wording")),
+                ("subscribed_at", models.DateTimeField(verbose_name="subscribed")),
+                ("unsubscribed_at", models.DateTimeField(blank=True, null=True, verbose_name="unsubscribed")),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "participant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="subscriptions",
+                        to="participants.participant",
+                    ),
+                ),
+                (
+                    "topic",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="subscriptions", to="consent.topic"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'subscription',
-                'verbose_name_plural': 'subscriptions',
+                "verbose_name": "subscription",
+                "verbose_name_plural": "subscriptions",
             },
         ),
         migrations.CreateModel(
-            name='ChoiceEvent',
+            name="ChoiceEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=6, verbose_name='about')),
-                ('value', models.CharField(choices=[('yes', 'Yes'), ('no', 'No'), ('unknown', 'No answer')], max_length=8, verbose_name='choice')),
-                ('source', models.CharField(max_length=8, verbose_name='source')),
-                ('method', models.CharField(max_length=40, verbose_name='method')),
-                ('happened_at', models.DateTimeField(verbose_name='when')),
-                ('recorded_at', models.DateTimeField(verbose_name='recorded')),
-                ('wording', models.TextField(blank=True, verbose_name='wording')),
-                ('evidence', models.JSONField(blank=True, default=dict, verbose_name='evidence')),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='choice_events', to='participants.participant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(max_length=6, verbose_name="about")),
+                (
+                    "value",
+                    models.CharField(
+                        choices=[("yes", "Yes"), ("no", "No"), ("unknown", "No answer")],
+                        max_length=8,
+                        verbose_name="choice",
+                    ),
+                ),
+                ("source", models.CharField(max_length=8, verbose_name="source")),
+                ("method", models.CharField(max_length=40, verbose_name="method")),
+                ("happened_at", models.DateTimeField(verbose_name="when")),
+                ("recorded_at", models.DateTimeField(verbose_name="recorded")),
+                ("wording", models.TextField(blank=True, verbose_name="wording")),
+                ("evidence", models.JSONField(blank=True, default=dict, verbose_name="evidence")),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "participant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="choice_events",
+                        to="participants.participant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'choice',
-                'verbose_name_plural': 'consent history',
-                'ordering': ('-recorded_at', '-id'),
-                'indexes': [models.Index(fields=['participant', 'id'], name='choice_history')],
+                "verbose_name": "choice",
+                "verbose_name_plural": "consent history",
+                "ordering": ("-recorded_at", "-id"),
+                "indexes": [models.Index(fields=["participant", "id"], name="choice_history")],
             },
         ),
         migrations.CreateModel(
-            name='Notice',
+            name="Notice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('language', models.CharField(max_length=10, verbose_name='language')),
-                ('version', models.PositiveIntegerField(verbose_name='version')),
-                ('text', models.TextField(verbose_name='text')),
-                ('url', models.URLField(max_length=500, verbose_name='where people find it')),
-                ('published_at', models.DateTimeField(verbose_name='published')),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('published_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('website', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='websites.website')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("language", models.CharField(max_length=10, verbose_name="language")),
+                ("version", models.PositiveIntegerField(verbose_name="version")),
+                ("text", models.TextField(verbose_name="text")),
+                ("url", models.URLField(max_length=500, verbose_name="where people find it")),
+                ("published_at", models.DateTimeField(verbose_name="published")),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "published_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "website",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="notices", to="websites.website"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'notice',
-                'verbose_name_plural': 'notices',
-                'ordering': ('-published_at',),
-                'constraints': [models.UniqueConstraint(fields=('website', 'language', 'version'), name='notice_version_once')],
+                "verbose_name": "notice",
+                "verbose_name_plural": "notices",
+                "ordering": ("-published_at",),
+                "constraints": [
+                    models.UniqueConstraint(fields=("website", "language", "version"), name="notice_version_once")
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='topic',
-            constraint=models.UniqueConstraint(fields=('website', 'name'), name='topic_name_once'),
+            model_name="topic",
+            constraint=models.UniqueConstraint(fields=("website", "name"), name="topic_name_once"),
         ),
         migrations.AddIndex(
-            model_name='subscription',
-            index=models.Index(condition=models.Q(('unsubscribed_at__isnull', True)), fields=['topic', 'participant'], name='subscription_active'),
+            model_name="subscription",
+            index=models.Index(
+                condition=models.Q(("unsubscribed_at__isnull", True)),
+                fields=["topic", "participant"],
+                name="subscription_active",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.UniqueConstraint(fields=('participant', 'topic'), name='one_subscription_per_topic'),
+            model_name="subscription",
+            constraint=models.UniqueConstraint(fields=("participant", "topic"), name="one_subscription_per_topic"),
         ),
     ]

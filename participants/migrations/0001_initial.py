@@ -7,35 +7,58 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Participant',
+            name="Participant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('email', models.CharField(max_length=320, verbose_name='email address')),
-                ('email_norm', models.CharField(editable=False, max_length=320)),
-                ('country', django_countries.fields.CountryField(blank=True, max_length=2, verbose_name='country')),
-                ('locale', models.CharField(blank=True, max_length=10, verbose_name='language')),
-                ('first_name', models.CharField(blank=True, max_length=120, verbose_name='first name')),
-                ('last_name', models.CharField(blank=True, max_length=120, verbose_name='last name')),
-                ('external_id', models.CharField(blank=True, max_length=120, verbose_name='external contact id')),
-                ('attributes', models.JSONField(blank=True, default=dict, verbose_name='attributes')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='changed')),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("email", models.CharField(max_length=320, verbose_name="email address")),
+                ("email_norm", models.CharField(editable=False, max_length=320)),
+                ("country", django_countries.fields.CountryField(blank=True, max_length=2, verbose_name="country")),
+                ("locale", models.CharField(blank=True, max_length=10, verbose_name="language")),
+                ("first_name", models.CharField(blank=True, max_length=120, verbose_name="first name")),
+                ("last_name", models.CharField(blank=True, max_length=120, verbose_name="last name")),
+                ("external_id", models.CharField(blank=True, max_length=120, verbose_name="external contact id")),
+                ("attributes", models.JSONField(blank=True, default=dict, verbose_name="attributes")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="created"),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="changed"),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'participant',
-                'verbose_name_plural': 'participants',
-                'indexes': [models.Index(condition=models.Q(('external_id', ''), _negated=True), fields=['organization', 'external_id'], name='participant_external_id')],
-                'constraints': [models.UniqueConstraint(fields=('organization', 'email_norm'), name='participant_email_once')],
+                "verbose_name": "participant",
+                "verbose_name_plural": "participants",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("external_id", ""), _negated=True),
+                        fields=["organization", "external_id"],
+                        name="participant_external_id",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("organization", "email_norm"), name="participant_email_once")
+                ],
             },
         ),
     ]
