@@ -16,11 +16,11 @@ from accounts.models import Membership, Organization, Role, TenantModel
 
 def organization_of(request: HttpRequest) -> Organization:
     """The organization that the member works in; the console is closed to everybody else."""
-    return cast(Organization, request.organization)  # type: ignore[attr-defined]
+    return cast("Organization", request.organization)  # type: ignore[attr-defined]
 
 
 def role_of(request: HttpRequest) -> str:
-    return cast(Membership, request.membership).role if getattr(request, "membership", None) else ""  # type: ignore[attr-defined]
+    return cast("Membership", request.membership).role if getattr(request, "membership", None) else ""  # type: ignore[attr-defined]
 
 
 class TenantAdmin(ModelAdmin):
@@ -75,7 +75,7 @@ class TenantRelatedFilter(RelatedDropdownFilter):
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
         ordering = self.field_admin_ordering(field, request, model_admin)
         return cast(
-            list[tuple[Any, str]],
+            "list[tuple[Any, str]]",
             field.get_choices(
                 include_blank=False, ordering=ordering, limit_choices_to={"organization": organization_of(request)}
             ),
@@ -110,7 +110,7 @@ class OrganizationAdmin(ModelAdmin):
 
 @admin.register(Membership)
 class MembershipAdmin(TenantAdmin):
-    """Who works here. Adding members by invitation comes with the accounts issue; ops use ``manage.py create_member``."""
+    """Who works here. Operators add members by ``manage.py create_member``."""
 
     editors: ClassVar[frozenset[str]] = frozenset({Role.OWNER})
     list_display = ("user", "role", "created_at")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
-from django.utils import translation
 
 from accounts.selectors import memberships_of
 from common.tenancy import tenant

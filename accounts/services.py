@@ -33,6 +33,9 @@ def add_member(organization: Organization, user: User, *, role: str, now: dateti
     """Make a person a member, or give a member another role."""
     with tenant(organization.pk):
         membership, _created = Membership.objects.update_or_create(
-            organization=organization, user=user, defaults={"role": role}, create_defaults={"role": role, "created_at": now}
+            organization=organization,
+            user=user,
+            defaults={"role": role},
+            create_defaults={"role": role, "created_at": now},
         )
         return membership

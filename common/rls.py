@@ -17,7 +17,8 @@ def force_row_security(table: str, *, column: str = "organization_id", recorder:
     forward = [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
         f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
-        f"CREATE POLICY organization_wall ON {table} USING ({column} = {ORGANIZATION}) WITH CHECK ({column} = {ORGANIZATION})",
+        f"CREATE POLICY organization_wall ON {table}"
+        f" USING ({column} = {ORGANIZATION}) WITH CHECK ({column} = {ORGANIZATION})",
     ]
     for command in recorder:
         test = "WITH CHECK" if command == "INSERT" else "USING"
@@ -30,7 +31,7 @@ def force_row_security(table: str, *, column: str = "organization_id", recorder:
         f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY",
         f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY",
     ]
-    return RunSQL(forward, backward)
+    return RunSQL("; ".join(forward), "; ".join(backward))
 
 
 def create_door(name: str, arguments: str, returns: str, query: str) -> RunSQL:
@@ -44,4 +45,4 @@ def create_door(name: str, arguments: str, returns: str, query: str) -> RunSQL:
         f"REVOKE ALL ON FUNCTION {name}({types}) FROM PUBLIC",
         f"GRANT EXECUTE ON FUNCTION {name}({types}) TO pli_app",
     ]
-    return RunSQL(forward, [f"DROP FUNCTION {name}({types})"])
+    return RunSQL("; ".join(forward), f"DROP FUNCTION {name}({types})")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, transaction
+from psycopg import sql
 
 
 def _set_organization(value: str) -> None:
@@ -28,7 +29,7 @@ def current_organization_id() -> int | None:
 
 @contextmanager
 def tenant(organization_id: int) -> Iterator[None]:
-    """One transaction that sees and writes the rows of one organization. Nests; the outer one is restored at the end."""
+    """One transaction that sees and writes the rows of one organization. Nests; the outer one counts afterwards."""
     with transaction.atomic():
         previous = current_organization_id()
         _set_organization(str(organization_id))
@@ -41,7 +42,9 @@ def call_door(name: str, args: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """Rows of a ``door_*`` function: the few questions that may be asked before the organization is known."""
     if not name.startswith("door_") or not name.isidentifier():
         raise ValueError(f"not a door: {name!r}")
-    placeholders = ", ".join(["%s"] * len(args))
+    query = sql.SQL("SELECT * FROM {}({})").format(
+        sql.Identifier(name), sql.SQL(", ").join([sql.Placeholder()] * len(args))
+    )
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {name}({placeholders})", list(args))
+        cursor.execute(query, list(args))
         return cursor.fetchall()

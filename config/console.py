@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from allauth.account.decorators import secure_admin_login
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
@@ -16,7 +15,7 @@ from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
-from accounts.models import Organization, User
+from accounts.models import Organization
 from reporting.views import dashboard_context, launch_context
 
 # Unfold's Alpine evaluates expressions and sets inline styles; everything else stays as strict as elsewhere.
@@ -34,8 +33,7 @@ class ConsoleSite(UnfoldAdminSite):
     index_template = "reporting/dashboard.html"
 
     def has_permission(self, request: HttpRequest) -> bool:
-        user = cast("User | AnonymousUser", request.user)
-        return user.is_active and getattr(request, "membership", None) is not None
+        return request.user.is_active and getattr(request, "membership", None) is not None
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         report = path("reports/<int:launch_id>/", self.admin_view(self.launch_report), name="reporting_launch")
@@ -65,7 +63,7 @@ class ConsoleSite(UnfoldAdminSite):
 
     @staticmethod
     def _organization(request: HttpRequest) -> Organization:
-        return cast(Organization, request.organization)  # type: ignore[attr-defined]
+        return cast("Organization", request.organization)  # type: ignore[attr-defined]
 
 
-ConsoleSite.login = secure_admin_login(ConsoleSite.login)  # type: ignore[method-assign]
+ConsoleSite.login = secure_admin_login(ConsoleSite.login)

@@ -13,8 +13,8 @@ APPEND_ONLY = ("consent_choiceevent", "websites_emailtrackingversion")
 RECORDED = ("tracking_hit",)
 
 RECORDER_GRANTS = (
-    "GRANT SELECT (id, key, organization_id, content_id, website_id, participant_id, country, opens, clicks, decided_at)"
-    f" ON tracking_trackedmessage TO {RECORDER}",
+    "GRANT SELECT (id, key, organization_id, content_id, website_id, participant_id, country, opens, clicks,"
+    f" decided_at) ON tracking_trackedmessage TO {RECORDER}",
     "GRANT SELECT (website_id, country, opens_with_yes_since, opens_unless_no_since, clicks_with_yes_since,"
     f" clicks_unless_no_since) ON websites_measurementpermission TO {RECORDER}",
     "GRANT SELECT (participant_id, opens_yes_since, opens_not_no_since, clicks_yes_since, clicks_not_no_since)"

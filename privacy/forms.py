@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -17,22 +15,14 @@ class PreferencesForm(forms.Form):
 
     # Two buttons of the same weight answer both questions at once.
     both = forms.ChoiceField(choices=ANSWERS, required=False)
-    opens = forms.ChoiceField(choices=ANSWERS, required=False, widget=forms.RadioSelect)
-    clicks = forms.ChoiceField(choices=ANSWERS, required=False, widget=forms.RadioSelect)
+    about_opens = forms.ChoiceField(choices=ANSWERS, required=False, widget=forms.RadioSelect)
+    about_clicks = forms.ChoiceField(choices=ANSWERS, required=False, widget=forms.RadioSelect)
 
-    def answers(self) -> Answers:
-        data = self.cleaned_data
-        return Answers(_value(data["both"] or data["opens"]), _value(data["both"] or data["clicks"]))
+    def opens(self) -> ChoiceValue | None:
+        return _value(self.cleaned_data["both"] or self.cleaned_data["about_opens"])
 
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    opens: ChoiceValue | None
-    clicks: ChoiceValue | None
-
-    @property
-    def empty(self) -> bool:
-        return self.opens is None and self.clicks is None
+    def clicks(self) -> ChoiceValue | None:
+        return _value(self.cleaned_data["both"] or self.cleaned_data["about_clicks"])
 
 
 def _value(answer: str) -> ChoiceValue | None:

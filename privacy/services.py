@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from delivery.services import suppress
 from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization
-from consent.rules import Source
+from consent.rules import ChoiceValue, Source
 from consent.services import record_choice, unsubscribe
 from delivery.models import Message, SuppressionReason
-from delivery.services import suppress
 from participants.models import Participant
-from privacy.forms import Answers
 
 
 def preferences_wording(participant: Participant) -> str:
@@ -27,7 +26,12 @@ def preferences_wording(participant: Participant) -> str:
 
 @transaction.atomic
 def save_preferences(
-    organization: Organization, participant: Participant, answers: Answers, *, now: datetime
+    organization: Organization,
+    participant: Participant,
+    *,
+    opens: ChoiceValue | None,
+    clicks: ChoiceValue | None,
+    now: datetime,
 ) -> None:
     """Record what a person chose on the preference page, with the words that they saw."""
     with translation.override(participant.locale.split("-")[0] or "en"):
@@ -35,8 +39,8 @@ def save_preferences(
     record_choice(
         organization,
         participant,
-        opens=answers.opens,
-        clicks=answers.clicks,
+        opens=opens,
+        clicks=clicks,
         source=Source.PERSON,
         method="preference_page",
         happened_at=now,

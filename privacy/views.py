@@ -25,7 +25,7 @@ View = Callable[..., HttpResponse]
 
 
 def public_page(view: View) -> View:
-    """No cookie, no cache, no referrer, no indexing. The key in the address is the secret, so there is no CSRF token."""
+    """No cookie, cache, referrer or indexing. The key in the address is the secret, so there is no CSRF token."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -43,7 +43,9 @@ def _page(
     """Rendered in the language of the person, else of their browser."""
     language = locale.split("-")[0] if locale else translation.get_language_from_request(request)
     with translation.override(language if translation.check_for_language(language) else "en"):
-        return render(request, f"privacy/{template}", {**context, "language": translation.get_language()}, status=status)
+        return render(
+            request, f"privacy/{template}", {**context, "language": translation.get_language()}, status=status
+        )
 
 
 def _unknown_key(request: HttpRequest) -> HttpResponse:
@@ -61,8 +63,10 @@ def preferences(request: HttpRequest, key: str) -> HttpResponse:
         participant = Participant.objects.select_related("organization").get(pk=participant_id)
         form = PreferencesForm(request.POST or None)
         saved = False
-        if request.method == "POST" and form.is_valid() and not form.answers().empty:
-            save_preferences(participant.organization, participant, form.answers(), now=timezone.now())
+        if request.method == "POST" and form.is_valid() and (form.opens() or form.clicks()):
+            save_preferences(
+                participant.organization, participant, opens=form.opens(), clicks=form.clicks(), now=timezone.now()
+            )
             saved = True
         context = {
             "organization": participant.organization,
@@ -77,7 +81,7 @@ def preferences(request: HttpRequest, key: str) -> HttpResponse:
 
 @public_page
 def unsubscribe(request: HttpRequest, key: str) -> HttpResponse:
-    """/u/<key>: ends the subscription that a mail was sent for. POST by a mail client (RFC 8058) or by the page's button."""
+    """/u/<key>: ends what a mail was sent for. POST comes from a mail client (RFC 8058) or the page's button."""
     found = message_of_unsubscribe_key(key)
     if found is None:
         return _unknown_key(request)

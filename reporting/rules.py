@@ -1,4 +1,4 @@
-"""Honest figures: a rate stands beside the number of people that it is a rate of, or does not stand at all (rule U2)."""
+"""Honest figures: a rate stands beside the number of people that it is a rate of, or not at all (rule U2)."""
 
 from __future__ import annotations
 

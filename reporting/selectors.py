@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -125,9 +125,7 @@ class _People:
 
 
 def _hits(organization: Organization, launch: Launch) -> Any:
-    return Hit.objects.filter(
-        organization_id=organization.pk, content_id=launch.mailing.snapshot.tracked_content_id
-    )
+    return Hit.objects.filter(organization_id=organization.pk, content_id=launch.mailing.snapshot.tracked_content_id)
 
 
 PEOPLE = """
@@ -152,7 +150,7 @@ def _people_by_actor(organization: Organization, launch: Launch) -> dict[int, _P
     return people
 
 
-def _kind_report(kind: str, groups: list[dict[str, Any]], people: _People) -> KindReport:
+def _kind_report(kind: str, groups: Sequence[Mapping[str, Any]], people: _People) -> KindReport:
     sent = sum(group["n"] for group in groups)
     base = sum(group["n"] for group in groups if group[kind] == Level.INDIVIDUAL)
     reasons: Counter[str] = Counter()
@@ -174,7 +172,7 @@ def reason_sentence(reason: str) -> str:
     return str(REASONS[Reason(reason)]) if reason else ""
 
 
-def _links(organization: Organization, launch: Launch, groups: list[dict[str, Any]]) -> list[LinkRow]:
+def _links(organization: Organization, launch: Launch, groups: Sequence[Mapping[str, Any]]) -> list[LinkRow]:
     base = sum(group["n"] for group in groups if group["clicks"] == Level.INDIVIDUAL)
     counted = {
         row["link_number"]: row
@@ -186,9 +184,7 @@ def _links(organization: Organization, launch: Launch, groups: list[dict[str, An
     rows = []
     for link in launch.mailing.snapshot.tracked_content.links:
         row = counted.get(link["number"], {"n": 0, "people": 0})
-        rows.append(
-            LinkRow(link["number"], link["url"], link.get("label", ""), Rate(row["people"], base), row["n"])
-        )
+        rows.append(LinkRow(link["number"], link["url"], link.get("label", ""), Rate(row["people"], base), row["n"]))
     return rows
 
 
@@ -222,7 +218,9 @@ def _timeline(organization: Organization, launch: Launch) -> tuple[list[TimePoin
             },
         )
         zone = ZoneInfo(organization.timezone)
-        found = {row[0].astimezone(zone): TimePoint(row[0].astimezone(zone), row[1], row[2]) for row in cursor.fetchall()}
+        found = {
+            row[0].astimezone(zone): TimePoint(row[0].astimezone(zone), row[1], row[2]) for row in cursor.fetchall()
+        }
     return _without_gaps(found, timedelta(days=1) if by_day else timedelta(hours=1)), by_day
 
 

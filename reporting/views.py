@@ -32,7 +32,13 @@ def _chart(report: LaunchReport) -> str:
     datasets = []
     if report.opens.base:
         datasets.append(
-            {"label": _("Opens"), "data": opens, "borderColor": "#0f7a6e", "backgroundColor": "#0f7a6e", "borderWidth": 2}
+            {
+                "label": _("Opens"),
+                "data": opens,
+                "borderColor": "#0f7a6e",
+                "backgroundColor": "#0f7a6e",
+                "borderWidth": 2,
+            }
         )
     if report.clicks.base:
         datasets.append(

@@ -46,7 +46,7 @@ class Actor(models.IntegerChoices):
 
 
 class Hit(models.Model):
-    """One recorded open or click. The table is partitioned by month of ``received_at`` and written by the recorder only."""
+    """One recorded open or click. Partitioned by month of ``received_at``; written by the recorder only."""
 
     id = models.BigIntegerField(primary_key=True)
     organization_id = models.BigIntegerField()

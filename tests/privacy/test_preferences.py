@@ -60,14 +60,14 @@ def test_c9_one_button_refuses_both_at_once(client: Client, cast: Cast, zoe: Par
 
 
 def test_s3_opens_and_clicks_are_two_choices(client: Client, cast: Cast, zoe: Participant, address: str) -> None:
-    client.post(address, {"opens": "no", "clicks": "yes"})
+    client.post(address, {"about_opens": "no", "about_clicks": "yes"})
     choice = choice_of(cast, zoe)
     assert choice is not None
     assert (choice.opens, choice.clicks) == ("no", "yes")
 
 
 def test_c2_an_untouched_question_writes_nothing(client: Client, cast: Cast, zoe: Participant, address: str) -> None:
-    client.post(address, {"clicks": "yes"})
+    client.post(address, {"about_clicks": "yes"})
     client.post(address, {})
     choice = choice_of(cast, zoe)
     assert choice is not None

@@ -149,7 +149,7 @@ class _Server:
             self._moods = json.loads(path.read_text())
         return self._moods.get(name)
 
-    async def handle_EHLO(self, server, session, envelope, hostname, responses):  # noqa: N802, ANN001
+    async def handle_EHLO(self, server, session, envelope, hostname, responses):  # noqa: N802
         session.host_name = hostname
         session.brought = 0
         with (self._folder / "connections").open("a") as file:
@@ -157,7 +157,7 @@ class _Server:
         offered = ["250-PIPELINING"] if self._options["pipelining"] else []
         return [responses[0], *offered, *responses[1:]]
 
-    async def handle_MAIL(self, server, session, envelope, address, options):  # noqa: N802, ANN001
+    async def handle_MAIL(self, server, session, envelope, address, options):  # noqa: N802
         if self._options["auth"] and not session.authenticated:
             return "530 5.7.0 Authentication required"
         if words := self.mood("refuse_sender"):
@@ -169,7 +169,7 @@ class _Server:
         envelope.mail_from = address
         return "250 OK"
 
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802, ANN001
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
         if address in (self.mood("hang_up_at_rcpt") or ()):
             server.transport.abort()
             await asyncio.Event().wait()
@@ -178,7 +178,7 @@ class _Server:
             envelope.rcpt_tos.append(address)
         return words or "250 OK"
 
-    async def take(self, server, session, envelope, raw: bytes) -> str:  # noqa: ANN001
+    async def take(self, server, session, envelope, raw: bytes) -> str:
         recipient = envelope.rcpt_tos[0]
         if seconds := self.mood("seconds_per_message"):
             await asyncio.sleep(seconds)
@@ -204,7 +204,7 @@ def _run(folder: Path, port: int, options: dict[str, Any]) -> None:
     class Protocol(SMTP):
         line_length_limit = LIMIT
 
-        async def smtp_DATA(self, arg):  # noqa: N802, ANN001
+        async def smtp_DATA(self, arg):  # noqa: N802
             # aiosmtpd reads line by line, which would make the sink the slowest part of a test.
             if not self.envelope.rcpt_tos:
                 await self.push("503 Error: need RCPT command")
@@ -218,7 +218,7 @@ def _run(folder: Path, port: int, options: dict[str, Any]) -> None:
             self._set_post_data_state()
             await self.push(words)
 
-    def sign_in(server, session, envelope, mechanism, data) -> AuthResult:  # noqa: ANN001
+    def sign_in(server, session, envelope, mechanism, data) -> AuthResult:
         right = [data.login.decode(), data.password.decode()] == options["auth"]
         return AuthResult(success=right, handled=False)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from participants.rules import normalise_email
+
 from accounts.models import Organization, User
 from common.tenancy import tenant
 from consent.models import Basis, Topic
 from consent.rules import ChoiceValue, Source
 from consent.services import change_email_tracking, open_website, publish_notice, record_choice, subscribe
 from participants.models import Participant
-from participants.rules import normalise_email
 from websites.models import Website
 from websites.rules import EmailTracking
 
@@ -26,7 +27,7 @@ def make_website(
     tracking: EmailTracking = EmailTracking.NEVER,
     notice: bool = True,
 ) -> Website:
-    """A website with a notice, set to ``tracking`` (Always in a country that asks for a yes is refused, as it should)."""
+    """A website with a notice, set to ``tracking``."""
     with tenant(organization.pk):
         website = open_website(
             organization,
@@ -51,7 +52,12 @@ def make_website(
 def make_participant(organization: Organization, email: str, *, now: datetime, **fields: Any) -> Participant:
     with tenant(organization.pk):
         return Participant.objects.create(
-            organization=organization, email=email, email_norm=normalise_email(email), created_at=now, updated_at=now, **fields
+            organization=organization,
+            email=email,
+            email_norm=normalise_email(email),
+            created_at=now,
+            updated_at=now,
+            **fields,
         )
 
 
@@ -62,9 +68,7 @@ def make_topic(organization: Organization, website: Website, name: str = "Weekly
 
 def subscribe_to(organization: Organization, participant: Participant, topic: Topic, *, now: datetime) -> None:
     with tenant(organization.pk):
-        subscribe(
-            organization, participant, topic, basis=Basis.OPT_IN, source="test", wording="News, please.", now=now
-        )
+        subscribe(organization, participant, topic, basis=Basis.OPT_IN, source="test", wording="News, please.", now=now)
 
 
 def choose(
