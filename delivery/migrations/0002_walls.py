@@ -19,6 +19,12 @@ class Migration(migrations.Migration):
             "SELECT m.organization_id, m.id FROM delivery_message m WHERE m.unsubscribe_key = wanted",
         ),
         create_door(
+            "door_mailbox_organization",
+            "wanted uuid",
+            "organization_id bigint",
+            "SELECT o.id FROM accounts_organization o WHERE o.public_id = wanted",
+        ),
+        create_door(
             "door_due_mailings",
             "moment timestamptz",
             "organization_id bigint, mailing_id bigint",

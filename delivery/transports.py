@@ -1,0 +1,464 @@
+"""How mail leaves: SMTP over connections that are kept, with commands pipelined where the server takes them (RFC 2920).
+
+No database in here but for finding a member's organization. What a server says about one recipient, about the sender
+and about the connection are told apart, since each asks for something else to be done.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import re
+import smtplib
+import socket
+import ssl
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email import policy
+from email.utils import parseaddr
+from enum import StrEnum
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Organization
+from accounts.selectors import memberships_of
+from common.crypto import keyed_hash
+from common.tenancy import tenant
+
+logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 20.0
+# How long a server may think about one message. The lease of a message that is being sent must last longer.
+REPLY_SECONDS = 120.0
+MESSAGES_PER_CONNECTION = 1000
+MAILBOX_HOST = "127.0.0.1"
+
+
+class TransportNotConfiguredError(Exception):
+    """There is no way out for mail; the message says what to set."""
+
+
+# --- Where mail goes ------------------------------------------------------------------------------------------------
+
+
+class Security(StrEnum):
+    NONE = "smtp"
+    IMPLICIT_TLS = "smtps"
+    STARTTLS = "smtp+starttls"
+
+
+_DEFAULT_PORTS = {Security.NONE: 25, Security.IMPLICIT_TLS: 465, Security.STARTTLS: 587}
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpAccount:
+    """A server, how to reach it, and who we are there."""
+
+    host: str
+    port: int
+    security: Security = Security.NONE
+    username: str = ""
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"SmtpAccount({self.security}://{self.host}:{self.port})"
+
+
+def parse_smtp_url(url: str) -> SmtpAccount:
+    """``smtp://``, ``smtps://`` or ``smtp+starttls://``, with ``user:password@`` where the server asks for them."""
+    problem = TransportNotConfiguredError(
+        _("PLI_SMTP_URL must look like smtp+starttls://user:password@mail.example.org:587")
+    )
+    try:
+        parts = urlsplit(url)
+        security = Security(parts.scheme)
+        port = parts.port or _DEFAULT_PORTS[security]
+    except ValueError:
+        raise problem from None
+    if not parts.hostname:
+        raise problem
+    return SmtpAccount(parts.hostname, port, security, unquote(parts.username or ""), unquote(parts.password or ""))
+
+
+def mailbox_password(username: str) -> str:
+    """What an organization signs in with at the built-in mailbox; nobody types it."""
+    return keyed_hash("mailbox", username)
+
+
+def account_of(organization: Organization) -> SmtpAccount:
+    """Where this organization's mail goes: the operator's server, else the organization's built-in mailbox."""
+    if settings.SMTP_URL:
+        return parse_smtp_url(settings.SMTP_URL)
+    if not settings.MAILBOX_PORT:
+        raise TransportNotConfiguredError(
+            _("No mail server is set up: set PLI_SMTP_URL, or use `make run`, which brings a mailbox of its own.")
+        )
+    username = organization.public_id.hex
+    return SmtpAccount(MAILBOX_HOST, settings.MAILBOX_PORT, Security.NONE, username, mailbox_password(username))
+
+
+# --- One connection -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message to one recipient, as it goes over the wire but for the dots."""
+
+    id: int
+    sender: str
+    recipient: str
+    data: bytes
+
+
+class Result(StrEnum):
+    ACCEPTED = "accepted"
+    # The server will never take this message for this recipient.
+    REFUSED = "refused"
+    # Try this message again later.
+    DEFERRED = "deferred"
+    # All bytes may have arrived, and no answer came: it may have been sent.
+    UNCERTAIN = "uncertain"
+    # No byte of the message itself has left.
+    UNTOUCHED = "untouched"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one message, with the server's words."""
+
+    id: int
+    result: Result
+    words: str = ""
+
+
+class SmtpTroubleError(Exception):
+    """The connection is of no use. ``lasting``: it will not get better until somebody changes a setting."""
+
+    def __init__(self, words: str, *, lasting: bool = False) -> None:
+        super().__init__(words)
+        self.words = words
+        self.lasting = lasting
+
+
+def our_name() -> str:
+    """How we introduce ourselves. Never asked of the name server: that can take seconds."""
+    host = urlsplit(settings.BASE_URL).hostname or "localhost"
+    return f"[{host}]" if host.replace(".", "").isdigit() else host
+
+
+class SmtpConnection:
+    """A conversation with one server; smtplib greets, encrypts and signs in, the rest is ours."""
+
+    def __init__(self, account: SmtpAccount) -> None:
+        self._account = account
+        self._smtp: smtplib.SMTP | None = None
+        self._sent = 0
+        # From the moment that a message's bytes leave until the server's verdict on them.
+        self._in_data = False
+        # A RSET has been written whose answer comes before anything else.
+        self._resetting = False
+
+    def open(self) -> None:
+        """Connect if we are not; raises SmtpTroubleError."""
+        if self._smtp is not None and self._sent < MESSAGES_PER_CONNECTION:
+            return
+        self.close()
+        try:
+            self._smtp = self._connect()
+        except smtplib.SMTPResponseException as error:
+            raise SmtpTroubleError(_words(error.smtp_error), lasting=_is_lasting(error)) from error
+        except (smtplib.SMTPNotSupportedError, ssl.SSLCertVerificationError) as error:
+            raise SmtpTroubleError(str(error), lasting=True) from error
+        except (OSError, smtplib.SMTPException) as error:
+            raise SmtpTroubleError(str(error) or type(error).__name__) from error
+        self._sent = 0
+        self._resetting = False
+
+    def close(self) -> None:
+        smtp, self._smtp = self._smtp, None
+        if smtp is None:
+            return
+        try:
+            smtp.quit()
+        except (OSError, smtplib.SMTPException):
+            smtp.close()
+
+    def send(self, group: Sequence[Outgoing]) -> tuple[list[Outcome], SmtpTroubleError | None]:
+        """The outcome of every message of the group, and what is wrong with the connection if something is."""
+        outcomes: list[Outcome] = []
+        trouble = None
+        self._in_data = False
+        try:
+            self.open()
+            self._announce(b"", group[0])
+            for position, message in enumerate(group):
+                following = group[position + 1] if position + 1 < len(group) else None
+                outcomes.append(self._transact(message, following))
+        except SmtpTroubleError as error:
+            trouble = error
+        except (OSError, smtplib.SMTPException) as error:
+            trouble = SmtpTroubleError(str(error) or type(error).__name__)
+        if trouble is not None:
+            self._drop()
+            outcomes += self._after_loss(group[len(outcomes) :], trouble.words)
+        self._sent += len(outcomes)
+        return outcomes, trouble
+
+    def _connect(self) -> smtplib.SMTP:
+        account = self._account
+        options: dict[str, Any] = {"local_hostname": our_name(), "timeout": CONNECT_SECONDS}
+        if account.security is Security.IMPLICIT_TLS:
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(
+                account.host, account.port, context=ssl.create_default_context(), **options
+            )
+        else:
+            smtp = smtplib.SMTP(account.host, account.port, **options)
+        try:
+            if account.security is Security.STARTTLS:
+                smtp.starttls(context=ssl.create_default_context())
+            smtp.ehlo_or_helo_if_needed()
+            if account.username:
+                smtp.login(account.username, account.password)
+        except (OSError, smtplib.SMTPException):
+            smtp.close()
+            raise
+        sock = _socket_of(smtp)
+        # A message and the next envelope are several small segments at the end: none of them may wait for the other.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(REPLY_SECONDS)
+        return smtp
+
+    def _transact(self, message: Outgoing, following: Outgoing | None) -> Outcome:
+        refusal = self._envelope_refusal(message)
+        if refusal is not None:
+            # The server may hold half an envelope: it must forget it before the next one.
+            self._announce(b"RSET\r\n", following)
+            self._resetting = True
+            return refusal
+        self._in_data = True
+        self._announce(_dotted(message.data), following)
+        code, words = self._reply()
+        self._in_data = False
+        return _judge(message, code, words)
+
+    def _announce(self, first: bytes, following: Outgoing | None) -> None:
+        """Write what is due, and with it the next envelope, so that one round trip serves both."""
+        piped = b"".join(self._envelope(following)) if following is not None and self._pipelines else b""
+        if first or piped:
+            _socket_of(self._connected).sendall(first + piped)
+
+    def _envelope_refusal(self, message: Outgoing) -> Outcome | None:
+        """None when the server waits for the message."""
+        if self._resetting:
+            # Read only here: a server that hangs up after a refusal has said what matters.
+            self._resetting = False
+            self._reply()
+        answers: list[tuple[int, str]] = []
+        for command in self._envelope(message):
+            if not self._pipelines:
+                _socket_of(self._connected).sendall(command)
+            answers.append(self._reply())
+            if answers[-1][0] == 421:
+                raise SmtpTroubleError(answers[-1][1])
+            if answers[-1][0] >= 400 and not self._pipelines:
+                break
+        bad = next(((code, words) for code, words in answers if code >= 400), None)
+        if bad is None:
+            return None
+        if len(answers) == 3 and answers[2][0] == 354:
+            # It refused the recipient and waits for a message all the same (RFC 2920, 3.1): send it none.
+            _socket_of(self._connected).sendall(b".\r\n")
+            self._reply()
+        if answers[0][0] >= 500:
+            # Not this recipient but we are refused: every other message would fare the same.
+            raise SmtpTroubleError(answers[0][1], lasting=True)
+        return _judge(message, *bad)
+
+    def _envelope(self, message: Outgoing) -> tuple[bytes, bytes, bytes]:
+        options = b""
+        if self._connected.has_extn("size"):
+            options += b" SIZE=%d" % len(message.data)
+        if self._connected.has_extn("8bitmime") and not message.data.isascii():
+            options += b" BODY=8BITMIME"
+        if not (message.recipient + message.sender).isascii():
+            options += b" SMTPUTF8"
+        mail = b"MAIL FROM:<%s>%s\r\n" % (message.sender.encode(), options)
+        return mail, b"RCPT TO:<%s>\r\n" % message.recipient.encode(), b"DATA\r\n"
+
+    @property
+    def _connected(self) -> smtplib.SMTP:
+        if self._smtp is None:
+            raise smtplib.SMTPServerDisconnected("not connected")
+        return self._smtp
+
+    @property
+    def _pipelines(self) -> bool:
+        return self._connected.has_extn("pipelining")
+
+    def _reply(self) -> tuple[int, str]:
+        code, words = self._connected.getreply()
+        if code < 200:
+            raise smtplib.SMTPServerDisconnected("unreadable answer")
+        return code, f"{code} {_words(words)}"
+
+    def _after_loss(self, rest: Sequence[Outgoing], words: str) -> list[Outcome]:
+        outcomes = [Outcome(message.id, Result.UNTOUCHED, words) for message in rest]
+        if self._in_data and outcomes:
+            outcomes[0] = Outcome(rest[0].id, Result.UNCERTAIN, words)
+        return outcomes
+
+    def _drop(self) -> None:
+        if self._smtp is not None:
+            self._smtp.close()
+            self._smtp = None
+
+
+def _socket_of(smtp: smtplib.SMTP) -> socket.socket:
+    if smtp.sock is None:
+        raise smtplib.SMTPServerDisconnected("connection lost")
+    return smtp.sock
+
+
+def _words(said: bytes | str) -> str:
+    text = said.decode(errors="replace") if isinstance(said, bytes) else said
+    return re.sub(r"\s+", " ", text).strip()[:400]
+
+
+def _is_lasting(error: smtplib.SMTPResponseException) -> bool:
+    return isinstance(error, smtplib.SMTPAuthenticationError) and error.smtp_code >= 500
+
+
+def _dotted(data: bytes) -> bytes:
+    """The message with its leading dots doubled (RFC 5321, 4.5.2), and the dot that ends it."""
+    stuffed = data.replace(b"\r\n.", b"\r\n..")
+    start = b"." if stuffed.startswith(b".") else b""
+    end = b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"
+    return start + stuffed + end
+
+
+def _judge(message: Outgoing, code: int, words: str) -> Outcome:
+    if code < 400:
+        return Outcome(message.id, Result.ACCEPTED, words)
+    return Outcome(message.id, Result.REFUSED if code >= 500 else Result.DEFERRED, words)
+
+
+# --- Several connections --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSent:
+    """What a connection reports about a group that it was given."""
+
+    outcomes: list[Outcome]
+    trouble: SmtpTroubleError | None
+
+
+class SmtpPool:
+    """Connections that work side by side, each in a thread of its own. The threads know nothing of the database."""
+
+    def __init__(self, account: SmtpAccount, *, size: int) -> None:
+        self.size = size
+        self.busy = 0
+        self._account = account
+        self._groups: queue.SimpleQueue[Sequence[Outgoing] | None] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[GroupSent] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def idle(self) -> int:
+        return self.size - self.busy
+
+    def submit(self, group: Sequence[Outgoing]) -> None:
+        self.busy += 1
+        if len(self._threads) < self.busy:
+            thread = threading.Thread(target=self._work, name="smtp", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._groups.put(group)
+
+    def collect(self, *, seconds: float) -> list[GroupSent]:
+        """The groups that are finished; waits for one if none is, but no longer than that."""
+        done: list[GroupSent] = []
+        try:
+            done.append(self._finished.get(timeout=seconds))
+            while True:
+                done.append(self._finished.get_nowait())
+        except queue.Empty:
+            self.busy -= len(done)
+        return done
+
+    def close(self) -> None:
+        """Say goodbye to the servers. Collect what is busy first: its outcomes would be lost."""
+        for _thread in self._threads:
+            self._groups.put(None)
+        for thread in self._threads:
+            thread.join(timeout=CONNECT_SECONDS)
+
+    def _work(self) -> None:
+        connection = SmtpConnection(self._account)
+        while (group := self._groups.get()) is not None:
+            try:
+                done = GroupSent(*connection.send(group))
+            except Exception:
+                # Without an answer the sender would wait for this group for ever.
+                logger.exception("a connection failed in a way that we did not foresee")
+                unclear = [Outcome(message.id, Result.UNCERTAIN, "internal error") for message in group]
+                done = GroupSent(unclear, SmtpTroubleError("internal error"))
+                connection.close()
+            self._finished.put(done)
+        connection.close()
+
+
+# --- Mail to members ------------------------------------------------------------------------------------------------
+
+
+class MemberMailBackend(BaseEmailBackend):
+    """Django's way out for mail to the people who sign in, such as a new password."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        return sum(self._send(message) for message in email_messages)
+
+    def _send(self, message: EmailMessage) -> bool:
+        data = message.message(policy=policy.SMTP).as_bytes()
+        sender = message.from_email or settings.DEFAULT_FROM_EMAIL
+        sent = False
+        for number, recipient in enumerate(message.recipients()):
+            account = _account_for_member(recipient)
+            if account is not None:
+                _send_one(account, Outgoing(number, _address_in(sender), recipient, data))
+                sent = True
+        return sent
+
+
+def _account_for_member(email: str) -> SmtpAccount | None:
+    """The operator's server; in embedded mode the mailbox of the organization that the person belongs to."""
+    if settings.SMTP_URL:
+        return parse_smtp_url(settings.SMTP_URL)
+    user = get_user_model().objects.filter(email__iexact=email).first()
+    for door in memberships_of(user) if user is not None else ():
+        with tenant(door.organization_id):
+            return account_of(door.load().organization)
+    logger.warning("a mail to somebody who is no member cannot be shown in any mailbox: dropped")
+    return None
+
+
+def _address_in(sender: str) -> str:
+    return parseaddr(sender)[1]
+
+
+def _send_one(account: SmtpAccount, message: Outgoing) -> None:
+    """Raises SmtpTroubleError when it was not accepted: callers of Django's backends expect an exception."""
+    connection = SmtpConnection(account)
+    (outcome,), trouble = connection.send([message])
+    if trouble is not None:
+        raise trouble
+    connection.close()
+    if outcome.result is not Result.ACCEPTED:
+        raise SmtpTroubleError(outcome.words)
