@@ -1,0 +1,145 @@
+"""Random histories of settings, choices, moves and sends (rules.md: H1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from consent.rules import (
+    NEVER_ANSWERED,
+    NO_PERMISSION,
+    ChoiceValue,
+    Grounds,
+    Kind,
+    Level,
+    Purpose,
+    WebsiteState,
+    choice_after_move,
+    choice_since,
+    decide,
+    level_at_hit,
+    permission_since,
+    resolve_permission,
+)
+from websites.rules import EmailTracking
+
+COUNTRIES = ["CH", "FR", "BE", ""]
+START = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@dataclass
+class Copy:
+    """A sent copy, with what the words of the rules say: on which ground it could be measured at every moment since."""
+
+    decided_at: datetime
+    frozen: dict[Kind, Level]
+    always_with_yes: dict[Kind, bool] = field(default_factory=dict)
+    always_unless_no: dict[Kind, bool] = field(default_factory=dict)
+    silent: set[Kind] = field(default_factory=set)
+
+
+class Histories(RuleBasedStateMachine):
+    """One website and one person. The software keeps moments; the words are checked anew after every step."""
+
+    @initialize(country=st.sampled_from(COUNTRIES), person=st.sampled_from(COUNTRIES))
+    def begin(self, country: str, person: str) -> None:
+        self.now = START
+        self.website = WebsiteState(tracking=EmailTracking.NEVER, country=country, has_notice=True)
+        self.person = person
+        self.permissions = {(code, kind): NO_PERMISSION for code in COUNTRIES for kind in Kind}
+        self.choices = dict.fromkeys(Kind, NEVER_ANSWERED)
+        self.copies: list[Copy] = []
+
+    @rule(tracking=st.sampled_from(EmailTracking))
+    def set_tracking(self, tracking: EmailTracking) -> None:
+        self.change_website(replace(self.website, tracking=tracking))
+
+    @rule(has_notice=st.booleans())
+    def set_notice(self, has_notice: bool) -> None:
+        self.change_website(replace(self.website, has_notice=has_notice))
+
+    @rule(countries=st.frozensets(st.sampled_from(COUNTRIES)))
+    def justify(self, countries: frozenset[str]) -> None:
+        self.change_website(replace(self.website, justified_countries=countries))
+
+    @rule(country=st.sampled_from(COUNTRIES))
+    def declare_country(self, country: str) -> None:
+        self.change_website(replace(self.website, declared_country=country))
+
+    @rule(kind=st.sampled_from(Kind), value=st.sampled_from(ChoiceValue))
+    def answer(self, kind: Kind, value: ChoiceValue) -> None:
+        self.tick()
+        self.choices[kind] = choice_since(self.choices[kind], value, now=self.now)
+        self.check_words()
+
+    @rule(country=st.sampled_from(COUNTRIES))
+    def move(self, country: str) -> None:
+        if country == self.person:
+            return
+        self.tick()
+        self.person = country
+        self.choices = {kind: choice_after_move(choice, now=self.now) for kind, choice in self.choices.items()}
+        for copy in self.copies:
+            copy.always_unless_no = dict.fromkeys(Kind, False)
+        self.check_words()
+
+    @rule()
+    def send(self) -> None:
+        self.tick()
+        opens, clicks = (self.grounds(kind) for kind in Kind)
+        decision = decide(opens, clicks, purpose=Purpose.MARKETING, now=self.now)
+        copy = Copy(self.now, {Kind.OPENS: decision.opens, Kind.CLICKS: decision.clicks})
+        for kind in Kind:
+            with_yes, unless_no = self.permitted_in_words(kind)
+            copy.always_with_yes[kind], copy.always_unless_no[kind] = with_yes, unless_no
+            assert (copy.frozen[kind] is Level.INDIVIDUAL) is (with_yes or unless_no)
+        self.copies.append(copy)
+
+    @invariant()
+    def a_hit_is_recorded_only_where_a_ground_held_from_the_decision_until_now(self) -> None:
+        for copy in self.copies:
+            for kind in Kind:
+                permission = self.permissions[self.person, kind]
+                level = level_at_hit(copy.frozen[kind], permission, self.choices[kind], decided_at=copy.decided_at)
+                measured = level is Level.INDIVIDUAL
+                assert measured is (copy.always_with_yes[kind] or copy.always_unless_no[kind])
+                if not measured:
+                    copy.silent.add(kind)
+                assert not (measured and kind in copy.silent), "loosening brought a sent copy back"
+
+    def tick(self) -> None:
+        self.now += timedelta(minutes=1)
+
+    def change_website(self, website: WebsiteState) -> None:
+        self.tick()
+        self.website = website
+        for (country, kind), previous in self.permissions.items():
+            basis = resolve_permission(website, participant_country=country, kind=kind, on=self.now.date())
+            self.permissions[country, kind] = permission_since(previous, basis, now=self.now)
+        self.check_words()
+
+    def grounds(self, kind: Kind) -> Grounds:
+        basis = resolve_permission(self.website, participant_country=self.person, kind=kind, on=self.now.date())
+        return Grounds(basis, self.permissions[self.person, kind], self.choices[kind])
+
+    def check_words(self) -> None:
+        for copy in self.copies:
+            for kind in Kind:
+                with_yes, unless_no = self.permitted_in_words(kind)
+                copy.always_with_yes[kind] &= with_yes
+                copy.always_unless_no[kind] &= unless_no
+
+    def permitted_in_words(self, kind: Kind) -> tuple[bool, bool]:
+        """Whether the website and the person permit it at this moment: because of a yes, and for want of a no."""
+        site, value = self.website, self.choices[kind].value
+        measures = site.has_notice and site.tracking != "never"
+        asking = {site.country, self.person or site.declared_country} - {"CH"} - (site.justified_countries - {""})
+        return measures and value == "yes", measures and site.tracking == "always" and not asking and value != "no"
+
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
