@@ -1,5 +1,10 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from tracking import views
+
+urlpatterns = [
+    path("o/<path:rest>", views.hit, name="pixel"),
+    path("c/<path:rest>", views.hit, name="click"),
+]

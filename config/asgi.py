@@ -1,0 +1,89 @@
+"""What granian runs: looks at the host, opens and drains the recorder, and gives each request to whom it belongs.
+
+Nothing here writes a path, an address or a header to a log.
+"""
+
+from __future__ import annotations
+
+import os
+
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.core.handlers.asgi import ASGIHandler
+
+from config.hosts import KnownHosts
+from tracking.asgi import Answer, HitApplication, Receive, Scope, Send
+from tracking.recorder import Recorder
+from tracking.rules import CLICK_PREFIX, PIXEL_PREFIX
+from tracking.selectors import tracking_domains
+
+HIT_PREFIXES = (PIXEL_PREFIX, CLICK_PREFIX)
+HEALTHY = Answer(200, [(b"content-type", b"application/json")], b'{"status": "ok"}')
+UNKNOWN_HOST = Answer(400, [(b"content-type", b"text/plain; charset=utf-8")], b"This host is not served here.\n")
+
+
+class Application:
+    def __init__(self, django: ASGIHandler, recorder: Recorder, hosts: KnownHosts) -> None:
+        self._django = django
+        self._recorder = recorder
+        self._hits = HitApplication(recorder)
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close"})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path.startswith(HIT_PREFIXES):
+            if self._hosts.serves_hits(_host(scope)):
+                await self._hits(scope, receive, send)
+                return
+        elif path == "/healthz":
+            # For whoever asks, by whatever name: a probe knows this process by its address.
+            await _send(HEALTHY, send)
+            return
+        elif self._hosts.serves(_host(scope)):
+            await self._django(scope, receive, send)
+            return
+        await _send(UNKNOWN_HOST, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._hosts.start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self._hosts.stop()
+                # Last: whatever was answered until now may have left a hit.
+                await self._recorder.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def _host(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"host":
+            return value
+    return b""
+
+
+async def _send(answer: Answer, send: Send) -> None:
+    start, body = answer.messages
+    await send(start)
+    await send(body)
+
+
+def build() -> Application:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django = get_asgi_application()
+    hosts = KnownHosts(settings.ALLOWED_HOSTS, tracking_domains)
+    return Application(django, Recorder(settings.RECORDER_DATABASE_URL), hosts)
+
+
+application = build()

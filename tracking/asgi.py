@@ -1,0 +1,211 @@
+"""The pixel and the redirect as a small ASGI application: the fast way past Django's view stack.
+
+What a request is answered depends on its address alone, never on whether a hit is recorded (H1).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import string
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.translation.trans_real import parse_accept_lang_header
+
+from common.keys import decode_key, link_secrets, verify_link
+from tracking.recorder import CLICK, OPEN, Recorder
+from tracking.rules import PIXEL_PREFIX, Actor, AgentKind, is_web_address, judge, load_agents, read_click, readings
+
+Scope = dict[str, Any]
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
+
+PIXEL_BYTES = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What an address says that happened; whether it may be recorded is asked later."""
+
+    # 32 hexadecimal digits.
+    key: str
+    kind: int
+    link_number: int | None
+
+
+class Answer:
+    """A whole response, ready to be sent."""
+
+    __slots__ = ("body", "headers", "messages", "status")
+
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> None:
+        self.status = status
+        self.headers = [*headers, (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+        self.body = body
+        self.messages: tuple[Message, Message] = (
+            {"type": "http.response.start", "status": status, "headers": self.headers},
+            {"type": "http.response.body", "body": body},
+        )
+
+
+PIXEL = Answer(200, [(b"content-type", b"image/gif")], PIXEL_BYTES)
+METHOD_NOT_ALLOWED = Answer(405, [(b"allow", b"GET, HEAD")])
+
+
+# --- From the address to the answer -----------------------------------------------------------------------------------
+
+
+def respond(method: str, path: str, query: str, headers: Headers) -> tuple[Answer, Hit | None]:
+    """The answer to a request, and the hit that it was. A HEAD request is nobody's open or click."""
+    if method not in ("GET", "HEAD"):
+        return METHOD_NOT_ALLOWED, None
+    if path.startswith(PIXEL_PREFIX):
+        answer, hit = PIXEL, _read_open(path)
+    else:
+        answer, hit = _answer_click(path, query, headers)
+    return answer, hit if method == "GET" else None
+
+
+def _read_open(path: str) -> Hit | None:
+    key = decode_key(path[len(PIXEL_PREFIX) :])
+    return None if key is None else Hit(key.hex, OPEN, None)
+
+
+def _answer_click(path: str, query: str, headers: Headers) -> tuple[Answer, Hit | None]:
+    candidates = [text for text in readings(query) if is_web_address(text)]
+    address = read_click(path)
+    key = decode_key(address.key) if address is not None else None
+    if address is not None and key is not None:
+        for destination in candidates:
+            if verify_link(key, address.number, destination, address.signature, secrets=link_secrets()):
+                return redirect(destination), Hit(key.hex, CLICK, address.number)
+    return name_destination(candidates[0] if candidates else "", headers), None
+
+
+def redirect(destination: str) -> Answer:
+    return Answer(302, [(b"location", _location(destination)), (b"referrer-policy", b"no-referrer")])
+
+
+def _location(destination: str) -> bytes:
+    """The address byte for byte. Only what a header cannot hold is encoded: the host as IDNA, the rest in percents."""
+    if destination.isascii() and " " not in destination:
+        return destination.encode()
+    scheme, _, rest = destination.partition("://")
+    end = next((index for index, character in enumerate(rest) if character in "/?#"), len(rest))
+    try:
+        host = rest[:end].encode("idna").decode()
+    except UnicodeError:
+        host = rest[:end]
+    return quote(f"{scheme}://{host}{rest[end:]}", safe=string.punctuation).encode()
+
+
+# --- The page for links that we did not sign ------------------------------------------------------------------------
+
+
+def name_destination(destination: str, headers: Headers) -> Answer:
+    """A page that says where an edited or outdated link leads. It never goes there by itself (H4)."""
+    style, policy = _style()
+    with translation.override(_language(headers)):
+        context = {"destination": destination, "style": style, "language": translation.get_language()}
+        body = render_to_string("tracking/unsigned_link.html", context).encode()
+    secure = [
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-security-policy", policy),
+        (b"referrer-policy", b"no-referrer"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-robots-tag", b"noindex, nofollow"),
+    ]
+    return Answer(200 if destination else 404, secure, body)
+
+
+@cache
+def _style() -> tuple[str, bytes]:
+    """The page's own style, and a policy under which nothing but it may be used."""
+    style = render_to_string("tracking/unsigned_link.css")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return style, policy.encode()
+
+
+def _language(headers: Headers) -> str:
+    accepted = next((value for name, value in headers if name == b"accept-language"), b"").decode("latin-1")
+    for code, _quality in parse_accept_lang_header(accepted.lower()):
+        try:
+            return translation.get_supported_language_variant(code)
+        except LookupError:
+            continue
+    return "en"
+
+
+# --- Who caused it --------------------------------------------------------------------------------------------------
+
+# The kind of agent by the hash of its name: the names themselves are not kept, not even in memory (H5).
+_seen_agents: dict[int, AgentKind | None] = {}
+_MOST_SEEN_AGENTS = 10_000
+
+
+# What browsers write into the headers that say why they ask.
+AHEAD = (b"prefetch", b"prerender", b"preview", b"instant")
+
+
+@cache
+def _known_agents() -> Callable[[str], AgentKind | None]:
+    return load_agents().kind_of
+
+
+def judge_headers(headers: Headers) -> Actor:
+    """Human, machine or unsure; all that outlives the request is that word."""
+    agent = b""
+    names_language = fetches_ahead = False
+    for name, value in headers:
+        if name == b"user-agent":
+            agent = value
+        elif name == b"accept-language":
+            names_language = True
+        elif name in (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"):
+            fetches_ahead = fetches_ahead or value.lower().startswith(AHEAD)
+    return judge(
+        _agent_kind(agent), names_itself=bool(agent), names_language=names_language, fetches_ahead=fetches_ahead
+    )
+
+
+def _agent_kind(agent: bytes) -> AgentKind | None:
+    mark = hash(agent)
+    if mark in _seen_agents:
+        return _seen_agents[mark]
+    if len(_seen_agents) >= _MOST_SEEN_AGENTS:
+        _seen_agents.clear()
+    kind = _seen_agents[mark] = _known_agents()(agent.decode("latin-1"))
+    return kind
+
+
+# --- The application ------------------------------------------------------------------------------------------------
+
+
+class HitApplication:
+    """Answers /o/ and /c/ once their hit is stored, or when it is taking too long."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = scope["headers"]
+        query = scope["query_string"].decode("utf-8", "replace")
+        answer, hit = respond(scope["method"], scope["path"], query, headers)
+        if hit is not None:
+            done = self._recorder.take(hit.key, hit.kind, hit.link_number, judge_headers(headers))
+            if done is not None:
+                await done
+        start, body = answer.messages
+        await send(start)
+        await send(body)

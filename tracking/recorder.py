@@ -1,0 +1,282 @@
+"""Stores opens and clicks of people who may be measured now, many with one statement.
+
+One task takes everything that came in while the previous statement ran and stores it with the next one (group commit).
+Nothing about consent is remembered between statements: each of them asks the tables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import random
+import secrets
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from common import metrics
+
+logger = logging.getLogger(__name__)
+
+OPEN = 1
+CLICK = 2
+
+ANSWER_WITHIN_SECONDS = 0.25
+HITS_KEPT = 100_000
+# A statement of this many hits takes some 50 ms, so that the next ones need not wait longer than they may.
+LARGEST_BATCH = 2_000
+DRAIN_SECONDS = 10.0
+FIRST_RETRY_SECONDS = 0.05
+LONGEST_RETRY_SECONDS = 2.0
+
+
+def may_measure_sql(kind: str) -> str:
+    """``consent.rules.level_at_hit`` in SQL, for a tracked message m, its permission p and its choice c, if any.
+
+    Somebody without a choice never answered, so silence has held since before any copy.
+    """
+    return f"""(m.{kind} = 'individual' AND (
+        (p.{kind}_with_yes_since <= m.decided_at AND c.{kind}_yes_since <= m.decided_at)
+        OR (p.{kind}_unless_no_since <= m.decided_at
+            AND (c.participant_id IS NULL OR c.{kind}_not_no_since <= m.decided_at))))"""
+
+
+# The batch is stored only with its first hit: where nobody may be measured, nothing at all is written (H1). When the
+# batch is there already, because the answer of an earlier try was lost, ``batch`` is empty and nothing is added.
+RECORD_HITS = f"""
+WITH arrived AS (
+    SELECT * FROM unnest(%s::uuid[], %s::smallint[], %s::smallint[], %s::smallint[], %s::float8[])
+        AS a (key, kind, link_number, actor, at)
+), recordable AS (
+    SELECT m.organization_id, m.content_id, m.id, a.kind, a.link_number, a.actor, to_timestamp(a.at) AS received_at
+    FROM arrived a
+    JOIN tracking_trackedmessage m ON m.key = a.key
+    JOIN websites_measurementpermission p ON p.website_id = m.website_id AND p.country = m.country
+    LEFT JOIN consent_choice c ON c.participant_id = m.participant_id
+    WHERE CASE a.kind WHEN {OPEN} THEN {may_measure_sql("opens")} WHEN {CLICK} THEN {may_measure_sql("clicks")} END
+), batch AS (
+    INSERT INTO tracking_hitbatch (id, stored_at)
+    SELECT %s::uuid, now() WHERE EXISTS (SELECT FROM recordable)
+    ON CONFLICT DO NOTHING
+    RETURNING id
+)
+INSERT INTO tracking_hit (organization_id, content_id, tracked_message_id, kind, link_number, actor, received_at)
+SELECT r.organization_id, r.content_id, r.id, r.kind, r.link_number, r.actor, r.received_at FROM recordable r, batch
+"""  # noqa: S608 - made of constants
+
+# Every table is reached by its key, however few hits there are and however little the planner knows of them yet.
+PLAN = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+TIMEOUTS = {"statement_timeout": "30s", "lock_timeout": "10s"}
+CONNECTION: dict[str, Any] = {
+    "autocommit": True,
+    "application_name": "pli-recorder",
+    "connect_timeout": 5,
+    # A network that swallows packets is a database that is away.
+    "tcp_user_timeout": 10_000,
+    "options": " ".join(f"-c {name}={value}" for name, value in (PLAN | TIMEOUTS).items()),
+}
+
+
+class BatchDone(asyncio.Future[bool]):
+    """Awaited by every hit of a batch, so one request that is given up may not cancel it for the others."""
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        return False
+
+
+class Batch:
+    """Hits that are stored together, as the columns of the statement."""
+
+    __slots__ = ("actors", "done", "id", "keys", "kinds", "link_numbers", "timer", "times")
+
+    def __init__(self) -> None:
+        # Begins with the time, so that the index of the batches grows at one end; the rest is random.
+        self.id = f"{time.time_ns():016x}{secrets.token_hex(8)}"
+        self.keys: list[str] = []
+        self.kinds: list[str] = []
+        self.link_numbers: list[str] = []
+        self.actors: list[str] = []
+        self.times: list[str] = []
+        self.done: BatchDone | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def add(self, key: str, kind: int, link_number: int | None, actor: int) -> None:
+        """``key`` as 32 hexadecimal digits."""
+        self.keys.append(key)
+        self.kinds.append(str(kind))
+        self.link_numbers.append("NULL" if link_number is None else str(link_number))
+        self.actors.append(str(actor))
+        self.times.append(repr(time.time()))
+
+    def parameters(self) -> list[str]:
+        """Arrays as text: PostgreSQL reads them faster than Python could take them apart."""
+        columns = (self.keys, self.kinds, self.link_numbers, self.actors, self.times)
+        return [*("{" + ",".join(column) + "}" for column in columns), self.id]
+
+    def answer(self, *, stored: bool) -> None:
+        """Let everybody go who waits for this batch, unless that was done before."""
+        if self.done is None or self.done.done():
+            return
+        if self.timer is not None:
+            self.timer.cancel()
+        metrics.HIT_ANSWERS.labels("yes" if stored else "no").inc(len(self))
+        self.done.set_result(stored)
+
+
+class Recorder:
+    """The recorder of one process. ``take`` never waits; what it returns is done once the hit is stored, or late."""
+
+    def __init__(self, url: str, *, hits_kept: int = HITS_KEPT, answer_within: float = ANSWER_WITHIN_SECONDS) -> None:
+        self._url = url
+        self._hits_kept = hits_kept
+        self._answer_within = answer_within
+        self._filling: Batch | None = None
+        self._waiting: deque[Batch] = deque()
+        self._hits_in_memory = 0
+        self._arrived = asyncio.Event()
+        self._closing = False
+        self._worker: asyncio.Task[None] | None = None
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+
+    def take(self, key: str, kind: int, link_number: int | None, actor: int) -> asyncio.Future[bool] | None:
+        """Keep a hit until it is stored. None when there is no room for it."""
+        if self._hits_in_memory >= self._hits_kept:
+            metrics.HITS_DROPPED.labels("full").inc()
+            return None
+        batch = self._filling
+        if batch is None:
+            batch = self._begin_batch()
+        batch.add(key, kind, link_number, actor)
+        self._hits_in_memory += 1
+        if len(batch) >= LARGEST_BATCH:
+            self._seal(batch)
+        return batch.done
+
+    async def close(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Store what is left, unless that takes too long."""
+        self._closing = True
+        self._arrived.set()
+        if self._worker is not None:
+            await asyncio.wait({self._worker}, timeout=seconds)
+            self._worker.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._worker
+        if self._hits_in_memory:
+            metrics.HITS_DROPPED.labels("shutdown").inc(self._hits_in_memory)
+            logger.error("stopped with %s hits that could not be stored", self._hits_in_memory)
+        await self._disconnect()
+
+    def _begin_batch(self) -> Batch:
+        loop = asyncio.get_running_loop()
+        batch = self._filling = Batch()
+        batch.done = BatchDone(loop=loop)
+        # One timer per batch, set by its first hit: nobody in it waits longer.
+        batch.timer = loop.call_later(self._answer_within, self._answer_late, batch)
+        if self._worker is None or self._worker.done():
+            metrics.HITS_WAITING.set_function(lambda: self._hits_in_memory)
+            self._worker = loop.create_task(self._work())
+        self._arrived.set()
+        return batch
+
+    def _seal(self, batch: Batch) -> None:
+        self._waiting.append(batch)
+        self._filling = None
+
+    def _answer_late(self, batch: Batch) -> None:
+        if batch is self._filling:
+            # Who comes now gets a batch, and a time, of their own.
+            self._seal(batch)
+        batch.answer(stored=False)
+
+    async def _work(self) -> None:
+        while True:
+            if not self._waiting and self._filling is not None:
+                self._seal(self._filling)
+            if self._waiting:
+                # It stays in the queue until it is stored: if this task ends before, it is still there.
+                batch = self._waiting[0]
+                stored = await self._store(batch)
+                self._waiting.popleft()
+                self._hits_in_memory -= len(batch)
+                batch.answer(stored=stored)
+            elif self._closing:
+                return
+            else:
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    async def _store(self, batch: Batch) -> bool:
+        parameters = batch.parameters()
+        pause = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                await self._execute(parameters)
+            except psycopg.DataError as error:
+                # It will not be better the next time. The message may quote a key, so it is not logged.
+                metrics.HITS_DROPPED.labels("refused").inc(len(batch))
+                logger.error("the database cannot read %s hits (%s)", len(batch), error.sqlstate)
+                return False
+            except psycopg.Error as error:
+                logger.warning("%s hits wait for the database (%s)", self._hits_in_memory, type(error).__name__)
+                metrics.HIT_BATCHES_RETRIED.inc()
+                await self._disconnect()
+                await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
+                pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+            else:
+                metrics.HIT_BATCH_SIZE.observe(len(batch))
+                return True
+
+    async def _execute(self, parameters: Sequence[str]) -> None:
+        if self._connection is None:
+            self._connection = await psycopg.AsyncConnection.connect(self._url, **CONNECTION)
+        began = time.perf_counter()
+        cursor = await self._connection.execute(RECORD_HITS, parameters, prepare=True)
+        metrics.HIT_COMMIT_SECONDS.observe(time.perf_counter() - began)
+        metrics.HITS_STORED.inc(cursor.rowcount)
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            with suppress(psycopg.Error):
+                await connection.close()
+
+
+# --- Without an event loop ------------------------------------------------------------------------------------------
+
+
+@cache
+def _pool(url: str) -> ConnectionPool:
+    pool = ConnectionPool(url, kwargs=CONNECTION, min_size=0, max_size=4, timeout=5, open=True)
+    atexit.register(pool.close)
+    return pool
+
+
+def record_now(url: str, key: str, kind: int, link_number: int | None, actor: int) -> bool:
+    """Store one hit before going on: a batch of one, with the same statement. Never fails because of the database."""
+    batch = Batch()
+    batch.add(key, kind, link_number, actor)
+    try:
+        with _pool(url).connection() as connection:
+            cursor = connection.execute(RECORD_HITS, batch.parameters(), prepare=True)
+    except psycopg.Error as error:
+        metrics.HITS_DROPPED.labels("refused").inc()
+        logger.warning("a hit was not stored (%s)", type(error).__name__)
+        return False
+    metrics.HITS_STORED.inc(cursor.rowcount)
+    return True

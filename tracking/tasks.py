@@ -1,0 +1,50 @@
+"""What Celery does for hits: months ahead, old batches away, and the hits of people who withdrew."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.db import connections
+
+from tracking import services
+from tracking.models import HitKind
+
+MONTHS_AHEAD = 3
+KINDS = {"opens": HitKind.OPEN, "clicks": HitKind.CLICK}
+SECOND_LOOK_SECONDS = 1
+
+
+@shared_task(name="tracking.make_hit_months")
+def make_hit_months() -> None:
+    """Make the partitions of the coming months, and forget batches that nobody can repeat any more."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(
+            "SELECT tracking_make_hit_month((now() + make_interval(months => m))::date)"
+            " FROM generate_series(0, %s) AS m",
+            [MONTHS_AHEAD],
+        )
+        cursor.execute("DELETE FROM tracking_hitbatch WHERE stored_at < now() - interval '1 day'")
+
+
+@shared_task(name="tracking.delete_hits_of_participant")
+def delete_hits_of_participant(
+    organization_id: int, participant_id: int, kind: str, waiting_for: list[str] | None = None
+) -> None:
+    """Delete the opens or clicks of somebody who withdrew, and again once no older statement can add any.
+
+    A statement that looked before the withdrawal was committed may store its hits after it. Those that ran when this
+    task first looked are waited for: the task puts itself back until they have ended.
+    """
+    running = services.running_hit_writers()
+    if waiting_for is None:
+        # Seen before deleting: whoever is not among them has either ended, and is deleted now, or sees the withdrawal.
+        services.delete_hits_of_participant(organization_id, participant_id, KINDS[kind])
+        still_running = running
+    else:
+        still_running = running & set(waiting_for)
+        if not still_running:
+            services.delete_hits_of_participant(organization_id, participant_id, KINDS[kind])
+    if still_running:
+        again = {"organization_id": organization_id, "participant_id": participant_id, "kind": kind}
+        delete_hits_of_participant.apply_async(
+            kwargs=again | {"waiting_for": sorted(still_running)}, countdown=SECOND_LOOK_SECONDS
+        )

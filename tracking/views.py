@@ -1,0 +1,25 @@
+"""The pixel and the redirect under ``runserver`` and in tests; web processes answer them in ``tracking.asgi``."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from tracking.asgi import judge_headers, respond
+from tracking.recorder import record_now
+
+
+@csrf_exempt
+def hit(request: HttpRequest, rest: str) -> HttpResponse:
+    """The same answer as in ``tracking.asgi``; its hit is recorded first, as a batch of one."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in request.headers.items()]
+    answer, found = respond(request.method or "", request.path, request.META.get("QUERY_STRING", ""), headers)
+    if found is not None:
+        actor = judge_headers(headers)
+        record_now(settings.RECORDER_DATABASE_URL, found.key, found.kind, found.link_number, actor)
+    response = HttpResponse(answer.body, status=answer.status)
+    del response["Content-Type"]
+    for name, value in answer.headers:
+        response[name.decode()] = value.decode()
+    return response
