@@ -1,0 +1,45 @@
+# One command per need; `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap run engines seed test check bench bench-tracking bench-import requirements clean
+
+PYTHON_BIN := .venv/bin/python
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+bootstrap: ## Install what is needed into .venv
+	@bin/bootstrap
+
+run: bootstrap ## Run everything on this machine (PORT, PLI_HOME)
+	@$(PYTHON_BIN) -m config.run --stop-with-parent
+
+engines: bootstrap ## Run PostgreSQL and Valkey only
+	@$(PYTHON_BIN) -m config.run --stop-with-parent --engines-only
+
+seed: bootstrap ## Fill in the demonstration organization
+	@bin/pli prepare
+	@bin/pli seed
+
+test: bootstrap ## Run the whole suite (ARGS="-k words")
+	@$(PYTHON_BIN) -m pytest -n auto $(ARGS)
+
+check: bootstrap ## Lint, types, layers, migrations, documentation
+	@$(PYTHON_BIN) bin/check
+
+bench: bench-tracking bench-import ## Run all benchmarks
+
+bench-tracking: bootstrap ## Hits per second
+	@$(PYTHON_BIN) -m bench.tracking
+
+bench-import: bootstrap ## A million participants
+	@$(PYTHON_BIN) -m bench.importing
+
+COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.12
+
+requirements: ## Pin the packages anew after a change in pyproject.toml (needs uv)
+	@$(COMPILE) --extra embedded --group dev pyproject.toml -o requirements.txt
+	@$(COMPILE) --constraints requirements.txt pyproject.toml -o requirements-server.txt
+
+clean: ## Delete caches; data (.pli) and packages (.venv) stay
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .artifacts
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
