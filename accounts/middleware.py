@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from accounts.selectors import memberships_of
 from common.tenancy import tenant
@@ -32,7 +33,9 @@ class OrganizationMiddleware:
             membership = chosen.load()
             request.membership = membership  # type: ignore[attr-defined]
             request.organization = membership.organization  # type: ignore[attr-defined]
-            response = self.get_response(request)
-            if hasattr(response, "render") and callable(response.render):
-                response = response.render()
+            # Dates and times of the console are read and typed in the organization's zone.
+            with timezone.override(membership.organization.timezone):
+                response = self.get_response(request)
+                if hasattr(response, "render") and callable(response.render):
+                    response = response.render()
             return response
