@@ -31,7 +31,7 @@ class EmailFault(StrEnum):
     NOT_AN_ADDRESS = "not_an_address"
 
 
-class EmailProblem(ValueError):
+class AddressError(ValueError):
     """An address that we cannot write to."""
 
     def __init__(self, fault: EmailFault) -> None:
@@ -56,28 +56,36 @@ _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
 
 
 def parse_email(text: str) -> Address:
-    """The address in a cell or field. Raises EmailProblem."""
+    """The address in a cell or field. Raises AddressError."""
     email = text.strip()
     norm = email.lower()
-    if len(norm) <= MAX_EMAIL and "--" not in norm and norm.find("@") <= MAX_LOCAL_PART and _PLAIN.fullmatch(norm):
-        if email is text or not _has_control(text):
-            return Address(email, norm)
+    if _is_plain(norm) and (len(email) == len(text) or not _has_control(text)):
+        return Address(email, norm)
     return _parse_odd_email(text)
+
+
+def _is_plain(norm: str) -> bool:
+    return (
+        len(norm) <= MAX_EMAIL
+        and norm.find("@") <= MAX_LOCAL_PART
+        and "--" not in norm
+        and _PLAIN.fullmatch(norm) is not None
+    )
 
 
 def _parse_odd_email(text: str) -> Address:
     if _has_control(text):
-        raise EmailProblem(EmailFault.LINE_BREAK)
+        raise AddressError(EmailFault.LINE_BREAK)
     email = unicodedata.normalize("NFC", text).strip().strip(_INVISIBLE).strip()
     if not email:
-        raise EmailProblem(EmailFault.EMPTY)
+        raise AddressError(EmailFault.EMPTY)
     local, at, domain = email.rpartition("@")
     if len(email) > MAX_EMAIL or len(local) > MAX_LOCAL_PART:
-        raise EmailProblem(EmailFault.TOO_LONG)
+        raise AddressError(EmailFault.TOO_LONG)
     if not at:
-        raise EmailProblem(EmailFault.NO_AT)
+        raise AddressError(EmailFault.NO_AT)
     if not local.isascii():
-        raise EmailProblem(EmailFault.NOT_ASCII)
+        raise AddressError(EmailFault.NOT_ASCII)
     domain = _ascii_domain(email)
     return Address(f"{local}@{domain}", f"{local.lower()}@{domain}")
 
@@ -86,13 +94,13 @@ def _ascii_domain(email: str) -> str:
     try:
         found = validate_email(email, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
-        raise EmailProblem(EmailFault.NOT_AN_ADDRESS) from error
+        raise AddressError(EmailFault.NOT_AN_ADDRESS) from error
     domain = (found.ascii_domain or "").lower()
     _rest, dot, top_level = domain.rpartition(".")
     if not dot or not _TOP_LEVEL.fullmatch(top_level):
-        raise EmailProblem(EmailFault.NOT_AN_ADDRESS)
+        raise AddressError(EmailFault.NOT_AN_ADDRESS)
     if len(domain) + len(email.rpartition("@")[0]) >= MAX_EMAIL:
-        raise EmailProblem(EmailFault.TOO_LONG)
+        raise AddressError(EmailFault.TOO_LONG)
     return domain
 
 
@@ -104,7 +112,7 @@ def normalise_email(text: str) -> str:
     """What addresses are compared by. Of what is no address, a best effort: it equals no person's."""
     try:
         return parse_email(text).norm
-    except EmailProblem:
+    except AddressError:
         return unicodedata.normalize("NFC", text).strip().lower()
 
 
@@ -112,7 +120,7 @@ def valid_email(text: str) -> bool:
     """Whether we can write to it."""
     try:
         parse_email(text)
-    except EmailProblem:
+    except AddressError:
         return False
     return True
 
