@@ -1,110 +1,29 @@
-"""How mail leaves: SMTP over connections that are kept, with commands pipelined where the server takes them (RFC 2920).
+"""A conversation with an SMTP server over a connection that is kept, pipelined where the server takes it (RFC 2920).
 
-No database in here but for finding a member's organization. What a server says about one recipient, about the sender
-and about the connection are told apart, since each asks for something else to be done.
+What a server says about one recipient, about the sender and about the connection are told apart, since each asks for
+something else to be done.
 """
 
 from __future__ import annotations
 
-import logging
-import queue
 import re
 import smtplib
 import socket
 import ssl
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email import policy
-from email.utils import parseaddr
 from enum import StrEnum
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.mail import EmailMessage
-from django.core.mail.backends.base import BaseEmailBackend
-from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Organization
-from accounts.selectors import memberships_of
-from common.crypto import keyed_hash
-from common.tenancy import tenant
-
-logger = logging.getLogger(__name__)
+from delivery.transports.accounts import Security, SmtpAccount
 
 CONNECT_SECONDS = 20.0
 # How long a server may think about one message. The lease of a message that is being sent must last longer.
 REPLY_SECONDS = 120.0
 MESSAGES_PER_CONNECTION = 1000
-MAILBOX_HOST = "127.0.0.1"
-
-
-class TransportNotConfiguredError(Exception):
-    """There is no way out for mail; the message says what to set."""
-
-
-# --- Where mail goes ------------------------------------------------------------------------------------------------
-
-
-class Security(StrEnum):
-    NONE = "smtp"
-    IMPLICIT_TLS = "smtps"
-    STARTTLS = "smtp+starttls"
-
-
-_DEFAULT_PORTS = {Security.NONE: 25, Security.IMPLICIT_TLS: 465, Security.STARTTLS: 587}
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpAccount:
-    """A server, how to reach it, and who we are there."""
-
-    host: str
-    port: int
-    security: Security = Security.NONE
-    username: str = ""
-    password: str = ""
-
-    def __repr__(self) -> str:
-        return f"SmtpAccount({self.security}://{self.host}:{self.port})"
-
-
-def parse_smtp_url(url: str) -> SmtpAccount:
-    """``smtp://``, ``smtps://`` or ``smtp+starttls://``, with ``user:password@`` where the server asks for them."""
-    problem = TransportNotConfiguredError(
-        _("PLI_SMTP_URL must look like smtp+starttls://user:password@mail.example.org:587")
-    )
-    try:
-        parts = urlsplit(url)
-        security = Security(parts.scheme)
-        port = parts.port or _DEFAULT_PORTS[security]
-    except ValueError:
-        raise problem from None
-    if not parts.hostname:
-        raise problem
-    return SmtpAccount(parts.hostname, port, security, unquote(parts.username or ""), unquote(parts.password or ""))
-
-
-def mailbox_password(username: str) -> str:
-    """What an organization signs in with at the built-in mailbox; nobody types it."""
-    return keyed_hash("mailbox", username)
-
-
-def account_of(organization: Organization) -> SmtpAccount:
-    """Where this organization's mail goes: the operator's server, else the organization's built-in mailbox."""
-    if settings.SMTP_URL:
-        return parse_smtp_url(settings.SMTP_URL)
-    if not settings.MAILBOX_PORT:
-        raise TransportNotConfiguredError(
-            _("No mail server is set up: set PLI_SMTP_URL, or use `make run`, which brings a mailbox of its own.")
-        )
-    username = organization.public_id.hex
-    return SmtpAccount(MAILBOX_HOST, settings.MAILBOX_PORT, Security.NONE, username, mailbox_password(username))
-
-
-# --- One connection -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,118 +266,3 @@ def _judge(message: Outgoing, code: int, words: str) -> Outcome:
     if code < 400:
         return Outcome(message.id, Result.ACCEPTED, words)
     return Outcome(message.id, Result.REFUSED if code >= 500 else Result.DEFERRED, words)
-
-
-# --- Several connections --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class GroupSent:
-    """What a connection reports about a group that it was given."""
-
-    outcomes: list[Outcome]
-    trouble: SmtpTroubleError | None
-
-
-class SmtpPool:
-    """Connections that work side by side, each in a thread of its own. The threads know nothing of the database."""
-
-    def __init__(self, account: SmtpAccount, *, size: int) -> None:
-        self.size = size
-        self.busy = 0
-        self._account = account
-        self._groups: queue.SimpleQueue[Sequence[Outgoing] | None] = queue.SimpleQueue()
-        self._finished: queue.SimpleQueue[GroupSent] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
-
-    @property
-    def idle(self) -> int:
-        return self.size - self.busy
-
-    def submit(self, group: Sequence[Outgoing]) -> None:
-        self.busy += 1
-        if len(self._threads) < self.busy:
-            thread = threading.Thread(target=self._work, name="smtp", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        self._groups.put(group)
-
-    def collect(self, *, seconds: float) -> list[GroupSent]:
-        """The groups that are finished; waits for one if none is, but no longer than that."""
-        done: list[GroupSent] = []
-        try:
-            done.append(self._finished.get(timeout=seconds))
-            while True:
-                done.append(self._finished.get_nowait())
-        except queue.Empty:
-            self.busy -= len(done)
-        return done
-
-    def close(self) -> None:
-        """Say goodbye to the servers. Collect what is busy first: its outcomes would be lost."""
-        for _thread in self._threads:
-            self._groups.put(None)
-        for thread in self._threads:
-            thread.join(timeout=CONNECT_SECONDS)
-
-    def _work(self) -> None:
-        connection = SmtpConnection(self._account)
-        while (group := self._groups.get()) is not None:
-            try:
-                done = GroupSent(*connection.send(group))
-            except Exception:
-                # Without an answer the sender would wait for this group for ever.
-                logger.exception("a connection failed in a way that we did not foresee")
-                unclear = [Outcome(message.id, Result.UNCERTAIN, "internal error") for message in group]
-                done = GroupSent(unclear, SmtpTroubleError("internal error"))
-                connection.close()
-            self._finished.put(done)
-        connection.close()
-
-
-# --- Mail to members ------------------------------------------------------------------------------------------------
-
-
-class MemberMailBackend(BaseEmailBackend):
-    """Django's way out for mail to the people who sign in, such as a new password."""
-
-    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        return sum(self._send(message) for message in email_messages)
-
-    def _send(self, message: EmailMessage) -> bool:
-        data = message.message(policy=policy.SMTP).as_bytes()
-        sender = message.from_email or settings.DEFAULT_FROM_EMAIL
-        sent = False
-        for number, recipient in enumerate(message.recipients()):
-            account = _account_for_member(recipient)
-            if account is not None:
-                _send_one(account, Outgoing(number, _address_in(sender), recipient, data))
-                sent = True
-        return sent
-
-
-def _account_for_member(email: str) -> SmtpAccount | None:
-    """The operator's server; in embedded mode the mailbox of the organization that the person belongs to."""
-    if settings.SMTP_URL:
-        return parse_smtp_url(settings.SMTP_URL)
-    user = get_user_model().objects.filter(email__iexact=email).first()
-    for door in memberships_of(user) if user is not None else ():
-        with tenant(door.organization_id):
-            return account_of(door.load().organization)
-    logger.warning("a mail to somebody who is no member cannot be shown in any mailbox: dropped")
-    return None
-
-
-def _address_in(sender: str) -> str:
-    return parseaddr(sender)[1]
-
-
-def _send_one(account: SmtpAccount, message: Outgoing) -> None:
-    """Raises SmtpTroubleError when it was not accepted: callers of Django's backends expect an exception."""
-    connection = SmtpConnection(account)
-    (outcome,), trouble = connection.send([message])
-    if trouble is not None:
-        raise trouble
-    connection.close()
-    if outcome.result is not Result.ACCEPTED:
-        raise SmtpTroubleError(outcome.words)

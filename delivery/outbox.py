@@ -1,0 +1,396 @@
+"""The rows of the outbox and what may become of them, each step in one short transaction.
+
+queued → claimed (a lease: whoever finds it run out may claim again) → sending (committed just before the bytes leave) →
+sent, failed, suppressed, cancelled, or unknown. After a crash only what stood in *sending* is unknown, and it is never
+sent again by itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from common.tenancy import tenant
+from consent.rules import Level
+from consent.selectors import Decided, decisions_for
+from consent.services import ensure_preference_keys
+from delivery.models import Mailing, MailingState, Message, MessageStatus
+from delivery.rules import MOST_ATTEMPTS, blocking_reasons, needs_subscription, retry_after
+from delivery.services import forget_keys
+from delivery.transports import Outcome, Result
+from tracking.models import TrackedMessage
+from tracking.services import NewTracked, register_messages
+
+# How long a decision may wait for its message to leave. Later it is made anew: nobody is measured on an old one.
+CLAIM_LEASE = timedelta(seconds=30)
+# Renewed while its worker lives; longer than a mail server may think about one message.
+SENDING_LEASE = timedelta(seconds=150)
+ERROR_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What is put into the copy of one participant."""
+
+    id: int
+    email: str
+    email_norm: str
+    first_name: str
+    last_name: str
+    country: str
+    locale: str
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message that this worker may prepare, with what was decided about it."""
+
+    id: int
+    reference: UUID
+    unsubscribe_key: UUID
+    preference_key: UUID
+    attempts: int
+    person: Person
+    decided: Decided
+    decided_at: datetime
+    # The key of the copy, if anything of it is measured.
+    tracking_key: UUID | None
+
+
+# --- Claiming ---------------------------------------------------------------------------------------------------------
+
+# A participant is read here and not locked: a message says what was true when it was prepared.
+_DUE = """
+WITH due AS (
+    SELECT m.id, m.participant_id, m.reference, m.unsubscribe_key, m.tracked_message_id,
+           m.attempts
+      FROM delivery_message m
+     WHERE m.organization_id = %(organization)s AND m.mailing_id = %(mailing)s AND m.id > %(after)s
+       AND m.status IN ('queued', 'claimed')
+       AND (m.due_at <= %(now)s OR (m.status = 'queued' AND m.due_at IS NULL))
+     ORDER BY m.id
+     LIMIT %(limit)s
+       FOR UPDATE SKIP LOCKED
+)
+SELECT due.id, due.reference, due.unsubscribe_key, due.tracked_message_id, due.attempts,
+       p.id, p.email, p.email_norm, p.first_name, p.last_name, p.country, p.locale, p.attributes,
+       NOT EXISTS (SELECT FROM delivery_suppression s
+                    WHERE s.organization_id = %(organization)s AND s.email_norm = p.email_norm
+                      AND s.reason = ANY(%(reasons)s))
+       AND (%(topic)s::bigint IS NULL
+            OR EXISTS (SELECT FROM consent_subscription c
+                        WHERE c.participant_id = p.id AND c.topic_id = %(topic)s AND c.unsubscribed_at IS NULL))
+  FROM due JOIN participants_participant p ON p.id = due.participant_id
+ ORDER BY due.id
+"""
+
+_FREEZE = """
+UPDATE delivery_message AS m
+   SET status = 'claimed', due_at = %s, decided_at = %s, error = '',
+       opens = r.opens, clicks = r.clicks, opens_reason = r.opens_reason, clicks_reason = r.clicks_reason,
+       tracking_version_id = r.version, tracked_message_id = r.tracked
+  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+       AS r (id, opens, clicks, opens_reason, clicks_reason, version, tracked)
+ WHERE m.id = r.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    id: int
+    reference: UUID
+    unsubscribe_key: UUID
+    tracked_message_id: int | None
+    attempts: int
+    person: Person
+    may_be_sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a worker got: ``latest_id`` is where it goes on looking, None when nothing more was due."""
+
+    messages: list[Claimed]
+    latest_id: int | None
+
+
+NOTHING = Claim([], None)
+
+
+def claim_messages(mailing: Mailing, *, after: int, limit: int, now: datetime) -> Claim:
+    """Take due messages of a mailing, end those that may not be sent, and decide what is measured on the others."""
+    with tenant(mailing.organization_id):
+        if hold_state(mailing) != MailingState.SENDING:
+            return NOTHING
+        due = _due_messages(mailing, after=after, limit=limit, now=now)
+        if not due:
+            return NOTHING
+        _drop_old_keys(due)
+        _suppress([one.id for one in due if not one.may_be_sent])
+        messages = _decide(mailing, [one for one in due if one.may_be_sent], now=now)
+    return Claim(messages, due[-1].id)
+
+
+def hold_state(mailing: Mailing) -> str:
+    """The state of a mailing, which nobody changes before this transaction ends: whoever pauses it waits so long."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT state FROM delivery_mailing WHERE id = %s FOR SHARE", [mailing.pk])
+        row = cursor.fetchone()
+    return row[0] if row else MailingState.CANCELLED
+
+
+def _due_messages(mailing: Mailing, *, after: int, limit: int, now: datetime) -> list[_Due]:
+    parameters = {
+        "organization": mailing.organization_id,
+        "mailing": mailing.pk,
+        "after": after,
+        "now": now,
+        "limit": limit,
+        "reasons": list(blocking_reasons(mailing.purpose)),
+        "topic": mailing.topic_id if needs_subscription(mailing.purpose) else None,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE, parameters)
+        rows = cursor.fetchall()
+    return [_Due(*row[:5], Person(*row[5:12], attributes=_attributes(row[12])), row[13]) for row in rows]
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else json.loads(value or "{}")
+
+
+def _drop_old_keys(due: Iterable[_Due]) -> None:
+    """A copy that is prepared again gets a key of its own; the one that nobody received leads to nobody (rule H3)."""
+    old = [one.tracked_message_id for one in due if one.tracked_message_id is not None]
+    if old:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE delivery_message SET tracked_message_id = NULL WHERE tracked_message_id = ANY(%s)", [old]
+            )
+        TrackedMessage.objects.filter(id__in=old).delete()
+
+
+def _suppress(ids: Sequence[int]) -> None:
+    if ids:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE delivery_message SET status = 'suppressed', due_at = NULL, error = '' WHERE id = ANY(%s)",
+                [list(ids)],
+            )
+
+
+def _decide(mailing: Mailing, due: Sequence[_Due], *, now: datetime) -> list[Claimed]:
+    """The current state decides, however long a message waited; what is decided is frozen with it (rule S12)."""
+    people = [one.person.id for one in due]
+    if not people:
+        return []
+    organization, website = mailing.organization, mailing.website
+    decided = decisions_for(organization, website, people, purpose=mailing.purpose, now=now)
+    new = [_tracked(person, decided[person]) for person in people if is_measured(decided[person])]
+    registered = register_messages(organization, mailing.snapshot.tracked_content, new, decided_at=now)
+    preferences = ensure_preference_keys(organization, people)
+    _freeze(due, decided, {person: row[0] for person, row in registered.items()}, now=now)
+    return [
+        Claimed(
+            id=one.id,
+            reference=one.reference,
+            unsubscribe_key=one.unsubscribe_key,
+            preference_key=preferences[one.person.id],
+            attempts=one.attempts,
+            person=one.person,
+            decided=decided[one.person.id],
+            decided_at=now,
+            tracking_key=registered[one.person.id][1] if one.person.id in registered else None,
+        )
+        for one in due
+    ]
+
+
+def is_measured(decided: Decided) -> bool:
+    """Whether anything of a copy is measured."""
+    return Level.INDIVIDUAL in (decided.decision.opens, decided.decision.clicks)
+
+
+def _tracked(participant_id: int, decided: Decided) -> NewTracked:
+    return NewTracked(participant_id, decided.country, decided.decision.opens, decided.decision.clicks)
+
+
+def _freeze(due: Sequence[_Due], decided: dict[int, Decided], tracked: dict[int, int], *, now: datetime) -> None:
+    decisions = [decided[one.person.id] for one in due]
+    columns: list[list[Any]] = [
+        [one.id for one in due],
+        [str(each.decision.opens) for each in decisions],
+        [str(each.decision.clicks) for each in decisions],
+        [str(each.decision.opens_reason) for each in decisions],
+        [str(each.decision.clicks_reason) for each in decisions],
+        [each.tracking_version_id for each in decisions],
+        [tracked.get(one.person.id) for one in due],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_FREEZE, [now + CLAIM_LEASE, now, *columns])
+
+
+# --- Leaving ----------------------------------------------------------------------------------------------------------
+
+# ``decided_at`` tells our claim from somebody else's who found ours run out. What is ours and *sending* already was
+# committed by a try of which we lost the answer.
+_LEAVE = """
+UPDATE delivery_message AS m SET status = 'sending', due_at = %s
+  FROM unnest(%s::bigint[], %s::timestamptz[]) AS r (id, decided_at)
+ WHERE m.id = r.id AND m.status IN ('claimed', 'sending') AND m.decided_at = r.decided_at AND m.due_at > %s
+RETURNING m.id
+"""
+
+
+def may_leave(mailing: Mailing, claimed: Sequence[Claimed], *, now: datetime) -> set[int]:
+    """Mark messages as being sent and say which ones may be; in the caller's transaction.
+
+    Those whose claim ran out, and those of people who may no longer be measured as decided, are left to be claimed
+    anew: what a person said a moment ago counts for what leaves now.
+    """
+    outdated = _no_longer_measurable(mailing, claimed, now=now)
+    if outdated:
+        _release(outdated)
+    leaving = [one for one in claimed if one.id not in outdated]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _LEAVE,
+            [now + SENDING_LEASE, [one.id for one in leaving], [one.decided_at for one in leaving], now],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _no_longer_measurable(mailing: Mailing, claimed: Sequence[Claimed], *, now: datetime) -> set[int]:
+    measured = [one for one in claimed if one.tracking_key is not None]
+    if not measured:
+        return set()
+    people = [one.person.id for one in measured]
+    current = decisions_for(mailing.organization, mailing.website, people, purpose=mailing.purpose, now=now)
+    return {one.id for one in measured if _weakened(one.decided, current.get(one.person.id))}
+
+
+def _weakened(then: Decided, current: Decided | None) -> bool:
+    if current is None:
+        return True
+    return any(
+        before == Level.INDIVIDUAL and after != before
+        for before, after in (
+            (then.decision.opens, current.decision.opens),
+            (then.decision.clicks, current.decision.clicks),
+        )
+    )
+
+
+def _release(ids: Iterable[int]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE delivery_message SET status = 'queued', due_at = NULL WHERE id = ANY(%s) AND status = 'claimed'",
+            [list(ids)],
+        )
+
+
+def release_claims(mailing: Mailing, claimed: Sequence[Claimed]) -> None:
+    """Put back what was prepared and will not leave from here."""
+    if not claimed:
+        return
+    with tenant(mailing.organization_id), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE delivery_message AS m SET status = 'queued', due_at = NULL"
+            " FROM unnest(%s::bigint[], %s::timestamptz[]) AS r (id, decided_at)"
+            " WHERE m.id = r.id AND m.status = 'claimed' AND m.decided_at = r.decided_at",
+            [[one.id for one in claimed], [one.decided_at for one in claimed]],
+        )
+
+
+def fail_claims(mailing: Mailing, failures: Sequence[tuple[Claimed, str]]) -> None:
+    """End messages that cannot be written, such as one whose template stumbles over a person's data."""
+    if not failures:
+        return
+    with tenant(mailing.organization_id):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE delivery_message AS m SET status = 'failed', due_at = NULL, error = r.error"
+                " FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[]) AS r (id, decided_at, error)"
+                " WHERE m.id = r.id AND m.status = 'claimed' AND m.decided_at = r.decided_at",
+                [
+                    [one.id for one, _words in failures],
+                    [one.decided_at for one, _words in failures],
+                    [words[:ERROR_LENGTH] for _one, words in failures],
+                ],
+            )
+        forget_keys(Message.objects.filter(id__in=[one.id for one, _words in failures], status=MessageStatus.FAILED))
+
+
+# --- What came of it --------------------------------------------------------------------------------------------------
+
+_SETTLE = """
+UPDATE delivery_message AS m
+   SET status = r.status, error = r.error, due_at = r.due_at, attempts = r.attempts,
+       sent_at = CASE WHEN r.status = 'sent' THEN %s ELSE m.sent_at END
+  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::int[])
+       AS r (id, status, error, due_at, attempts)
+ WHERE m.id = r.id AND m.status IN ('sending', 'unknown')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What is written about a message that a mail server has seen, or that could not be handed to it."""
+
+    id: int
+    status: str
+    error: str
+    due_at: datetime | None
+    attempts: int
+
+
+def settle(claimed: Claimed, outcome: Outcome, *, cancelled: bool, now: datetime) -> Settled:
+    """The next state of one message, from what the connection says of it."""
+    attempts, due_at = claimed.attempts, None
+    if outcome.result is Result.ACCEPTED:
+        return Settled(claimed.id, MessageStatus.SENT, "", None, attempts)
+    if outcome.result is Result.UNCERTAIN:
+        status = MessageStatus.UNKNOWN
+    elif outcome.result is Result.REFUSED:
+        status = MessageStatus.FAILED
+    elif cancelled:
+        status = MessageStatus.CANCELLED
+    elif outcome.result is Result.UNTOUCHED:
+        status = MessageStatus.QUEUED
+    else:
+        attempts += 1
+        status = MessageStatus.QUEUED if attempts < MOST_ATTEMPTS else MessageStatus.FAILED
+        due_at = now + retry_after(attempts) if status == MessageStatus.QUEUED else None
+    return Settled(claimed.id, status, outcome.words[:ERROR_LENGTH], due_at, attempts)
+
+
+def record(settled: Sequence[Settled], *, now: datetime) -> None:
+    """Write outcomes, in the caller's transaction. A slow worker's word replaces *unknown*: it knows."""
+    if not settled:
+        return
+    columns: list[list[Any]] = [
+        [one.id for one in settled],
+        [str(one.status) for one in settled],
+        [one.error for one in settled],
+        [one.due_at for one in settled],
+        [one.attempts for one in settled],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE, [now, *columns])
+    unreceived = (MessageStatus.FAILED, MessageStatus.CANCELLED)
+    gone = [one.id for one in settled if one.status in unreceived]
+    if gone:
+        forget_keys(Message.objects.filter(id__in=gone))
+
+
+def keep_sending(ids: Sequence[int], mailing: Mailing, *, now: datetime) -> None:
+    """Renew the lease of what is on its way: this worker lives, the mail server is slow."""
+    with tenant(mailing.organization_id):
+        Message.objects.filter(id__in=ids, status=MessageStatus.SENDING).update(due_at=now + SENDING_LEASE)

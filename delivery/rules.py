@@ -1,0 +1,29 @@
+"""Who gets no mail of which purpose, and when a message is tried again. Plain functions."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+MOST_ATTEMPTS = 10
+FIRST_RETRY = timedelta(minutes=1)
+LONGEST_RETRY = timedelta(hours=4)
+
+
+def needs_subscription(purpose: str) -> bool:
+    """Whether an email goes only to people who are subscribed when it leaves; if it has a topic at all."""
+    return purpose == "marketing"
+
+
+def blocking_reasons(purpose: str) -> tuple[str, ...]:
+    """The suppressions that keep an email of this purpose from an address.
+
+    Unsubscribing ends marketing mail, not what a person needs to get. An address that accepts no mail gets none.
+    """
+    return ("bounced", "unsubscribed", "complained") if purpose == "marketing" else ("bounced",)
+
+
+def retry_after(attempts: int) -> timedelta:
+    """How long to wait after so many attempts: twice as long each time, and not the same for all messages."""
+    pause = min(FIRST_RETRY * 2 ** min(attempts - 1, 16), LONGEST_RETRY)
+    return pause * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing

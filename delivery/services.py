@@ -1,0 +1,176 @@
+"""Frozen content, mailings and what their owners may do with them, suppressed addresses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from accounts.models import Organization
+from common import jobs
+from common.tenancy import tenant
+from consent.models import Topic
+from delivery.models import (
+    ContentSnapshot,
+    Mailing,
+    MailingState,
+    Message,
+    MessageStatus,
+    Purpose,
+    Suppression,
+    SuppressionReason,
+)
+from delivery.selectors import waiting_messages
+from tracking.models import TrackedMessage
+
+SEND_TASK = "delivery.send_mailing"
+
+# What has not left yet and nobody is handing to a server just now.
+UNSENT = (MessageStatus.QUEUED, MessageStatus.CLAIMED)
+ENDED = (MailingState.CANCELLED, MailingState.DONE)
+
+
+class MailingRefused(Exception):  # noqa: N818 - the words of the person who is refused, not a fault
+    """A mailing cannot be paused, resumed or cancelled; the message says why."""
+
+
+def create_mailing(
+    organization: Organization,
+    snapshot: ContentSnapshot,
+    *,
+    topic: Topic | None,
+    purpose: Purpose | str,
+    not_before: datetime,
+    now: datetime,
+) -> Mailing:
+    """A mailing of frozen content. It is sent once its messages are written and its time has come."""
+    with tenant(organization.pk):
+        return Mailing.objects.create(
+            organization=organization,
+            website=snapshot.website,
+            snapshot=snapshot,
+            topic=topic,
+            purpose=Purpose(purpose),
+            not_before=not_before,
+            created_at=now,
+        )
+
+
+def pause_mailing(organization: Organization, mailing: Mailing, *, now: datetime, reason: str = "") -> None:
+    """Stop handing messages to the mail server. What a server has begun to take is finished."""
+    with tenant(organization.pk):
+        current = _locked(organization, mailing)
+        if current.state == MailingState.PAUSED:
+            return
+        current.state, current.pause_reason = MailingState.PAUSED, reason[:300]
+        current.save(update_fields=["state", "pause_reason"])
+        # Whoever prepared them finds them taken away, and their decision is made anew when sending goes on.
+        _unsent(current).filter(status=MessageStatus.CLAIMED).update(status=MessageStatus.QUEUED, due_at=None)
+
+
+def resume_mailing(organization: Organization, mailing: Mailing, *, now: datetime) -> None:
+    """Go on with a paused mailing."""
+    with tenant(organization.pk):
+        current = _locked(organization, mailing)
+        if current.state != MailingState.PAUSED:
+            return
+        current.state = MailingState.SENDING if current.not_before <= now else MailingState.SCHEDULED
+        current.pause_reason = ""
+        current.save(update_fields=["state", "pause_reason"])
+        if current.state == MailingState.SENDING:
+            ask_to_send(current)
+
+
+def cancel_mailing(organization: Organization, mailing: Mailing, *, now: datetime) -> int:
+    """Never send what has not left yet. Returns how many messages that spares."""
+    with tenant(organization.pk):
+        current = _locked(organization, mailing)
+        if current.state == MailingState.CANCELLED:
+            return 0
+        current.state, current.finished_at = MailingState.CANCELLED, now
+        current.save(update_fields=["state", "finished_at"])
+        forget_keys(_unsent(current))
+        return _unsent(current).update(status=MessageStatus.CANCELLED, due_at=None)
+
+
+def start_mailing(organization_id: int, mailing_id: int, *, now: datetime) -> Mailing | None:
+    """The mailing if it may be sent now, marked as being sent.
+
+    What a worker that ended left in *sending* becomes unknown: it may have been sent.
+    """
+    with tenant(organization_id):
+        mailing = (
+            Mailing.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("organization", "website", "snapshot__tracked_content")
+            .filter(organization=organization_id, pk=mailing_id, expanded_at__isnull=False, not_before__lte=now)
+            .filter(state__in=(MailingState.SCHEDULED, MailingState.SENDING))
+            .first()
+        )
+        if mailing is None:
+            return None
+        if mailing.state != MailingState.SENDING:
+            mailing.state = MailingState.SENDING
+            mailing.save(update_fields=["state"])
+        left = waiting_messages(organization_id, mailing_id).filter(status=MessageStatus.SENDING, due_at__lte=now)
+        left.update(status=MessageStatus.UNKNOWN, due_at=None)
+    return mailing
+
+
+def finish_mailing(mailing: Mailing, *, now: datetime) -> bool:
+    """Close a mailing of which every message has come to its end."""
+    with tenant(mailing.organization_id):
+        current = Mailing.objects.select_for_update(of=("self",), no_key=True).get(pk=mailing.pk)
+        if current.state != MailingState.SENDING or waiting_messages(mailing.organization_id, mailing.pk).exists():
+            return False
+        current.state, current.finished_at, current.pause_reason = MailingState.DONE, now, ""
+        current.save(update_fields=["state", "finished_at", "pause_reason"])
+    return True
+
+
+def note_trouble(mailing: Mailing, words: str) -> None:
+    """Show why nothing leaves, while it is tried again; empty once it leaves."""
+    with tenant(mailing.organization_id):
+        waiting = Mailing.objects.filter(pk=mailing.pk, state=MailingState.SENDING).exclude(pause_reason=words[:300])
+        waiting.update(pause_reason=words[:300])
+
+
+def ask_to_send(mailing: Mailing) -> None:
+    """Let a worker begin as soon as this transaction stands."""
+    jobs.after_commit(SEND_TASK, organization_id=mailing.organization_id, mailing_id=mailing.pk)
+
+
+def forget_keys(messages: Any) -> None:
+    """Delete the keys of messages that do not go out: what nobody received cannot be measured."""
+    keys = list(messages.filter(tracked_message__isnull=False).values_list("tracked_message_id", flat=True))
+    if keys:
+        messages.update(tracked_message=None)
+        TrackedMessage.objects.filter(id__in=keys).delete()
+
+
+def _locked(organization: Organization, mailing: Mailing) -> Mailing:
+    """The mailing as it stands, kept from workers until this transaction ends; refuses one that has ended."""
+    current = Mailing.objects.select_for_update(of=("self",), no_key=True).get(organization=organization, pk=mailing.pk)
+    if current.state == MailingState.DONE:
+        raise MailingRefused(_("Everything has been sent already."))
+    if current.state == MailingState.CANCELLED:
+        raise MailingRefused(_("This mailing has been cancelled."))
+    return current
+
+
+def _unsent(mailing: Mailing) -> Any:
+    return Message.objects.filter(organization=mailing.organization_id, mailing=mailing, status__in=UNSENT)
+
+
+def suppress(
+    organization: Organization, email_norm: str, *, reason: SuppressionReason | str, source: str, now: datetime
+) -> bool:
+    """Send nothing more of the kind that the reason names to an address. False when that was so already."""
+    with tenant(organization.pk):
+        _row, created = Suppression.objects.get_or_create(
+            organization=organization,
+            email_norm=email_norm,
+            reason=SuppressionReason(reason),
+            defaults={"source": source[:120], "created_at": now},
+        )
+        return created

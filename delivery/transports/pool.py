@@ -1,0 +1,96 @@
+"""Several connections to one server, side by side."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from delivery.transports.accounts import SmtpAccount
+from delivery.transports.smtp import (
+    CONNECT_SECONDS,
+    Outcome,
+    Outgoing,
+    Result,
+    SmtpConnection,
+    SmtpTroubleError,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSent:
+    """What a connection reports about a group that it was given."""
+
+    outcomes: list[Outcome]
+    trouble: SmtpTroubleError | None
+    seconds: float
+
+
+class SmtpPool:
+    """Connections that work side by side, each in a thread of its own. The threads know nothing of the database."""
+
+    def __init__(self, account: SmtpAccount, *, size: int) -> None:
+        self.size = size
+        self.busy = 0
+        self._account = account
+        self._groups: queue.SimpleQueue[Sequence[Outgoing] | None] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[GroupSent] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._opened: SmtpConnection | None = None
+
+    def open(self) -> None:
+        """Make sure that the server talks to us before anything is prepared for it; raises SmtpTroubleError."""
+        self._opened = SmtpConnection(self._account)
+        self._opened.open()
+
+    @property
+    def idle(self) -> int:
+        return self.size - self.busy
+
+    def submit(self, group: Sequence[Outgoing]) -> None:
+        self.busy += 1
+        if len(self._threads) < self.busy:
+            connection, self._opened = self._opened or SmtpConnection(self._account), None
+            thread = threading.Thread(target=self._work, args=(connection,), name="smtp", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._groups.put(group)
+
+    def collect(self, *, seconds: float) -> list[GroupSent]:
+        """The groups that are finished; waits for one if none is, but no longer than that."""
+        done: list[GroupSent] = []
+        try:
+            done.append(self._finished.get(timeout=seconds))
+            while True:
+                done.append(self._finished.get_nowait())
+        except queue.Empty:
+            self.busy -= len(done)
+        return done
+
+    def close(self) -> None:
+        """Say goodbye to the servers. Collect what is busy first: its outcomes would be lost."""
+        if self._opened is not None:
+            self._opened.close()
+        for _thread in self._threads:
+            self._groups.put(None)
+        for thread in self._threads:
+            thread.join(timeout=CONNECT_SECONDS)
+
+    def _work(self, connection: SmtpConnection) -> None:
+        while (group := self._groups.get()) is not None:
+            started = time.monotonic()
+            try:
+                outcomes, trouble = connection.send(group)
+            except Exception:
+                # Without an answer the sender would wait for this group for ever.
+                logger.exception("a connection failed in a way that we did not foresee")
+                outcomes = [Outcome(message.id, Result.UNCERTAIN, "internal error") for message in group]
+                trouble = SmtpTroubleError("internal error")
+                connection.close()
+            self._finished.put(GroupSent(outcomes, trouble, time.monotonic() - started))
+        connection.close()
