@@ -75,7 +75,10 @@ class Choice(BulkTenantModel):
     person without a row never answered. Written only by consent.services.record_choice and record_choices.
     """
 
-    participant = models.OneToOneField(Participant, on_delete=models.CASCADE, related_name="choice")
+    # No constraint: it would lock the person's row at every answer, and cost an import more than writing the answers.
+    participant = models.OneToOneField(
+        Participant, on_delete=models.CASCADE, related_name="choice", db_constraint=False
+    )
     opens = models.CharField(_("opens"), max_length=8, choices=ChoiceLabel, default=ChoiceLabel.UNKNOWN)
     opens_source = models.CharField(max_length=8, blank=True)
     opens_at = models.DateTimeField(null=True)
