@@ -61,6 +61,7 @@ class Migration(migrations.Migration):
                 (
                     "participant",
                     models.OneToOneField(
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="choice",
                         to="participants.participant",
