@@ -112,7 +112,7 @@ def change_country(
         known = latest_version(organization, current)
         if current.country == country and known is not None:
             return known
-        becomes_french = is_french(country) and not is_french(current.country.code)
+        becomes_french = is_french(country) and not is_french(str(current.country))
         previous, current.country = current.email_tracking, country
         if becomes_french:
             current.email_tracking = EmailTracking.NEVER
@@ -253,5 +253,5 @@ def _log_enforced(done: list[Enforced], log: Callable[[str], None], *, dry_run: 
     for organization_id, group in groupby(done, key=attrgetter("organization_id")):
         before = Counter(one.previous for one in group)
         counts = ", ".join(f"{before[name]} on {name}" for name in EmailTracking if before[name])
-        done_here = f"{before.total()} French websites {verb} to Never track (before: {counts})"
-        log(f"Organization {organization_id}: {done_here}.")
+        found = f"{before.total()} French website{'s' if before.total() > 1 else ''}"
+        log(f"Organization {organization_id}: {found} {verb} to Never track (before: {counts}).")

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 from django_countries import countries
 
 from accounts.models import Organization, User
 from consent.models import Notice
-from consent.rules import Kind, Permission, WebsiteState, permission_since, resolve_permission
+from consent.rules import Basis, Kind, Permission, WebsiteState, permission_since, resolve_permission
 from consent.selectors import country_name, local_day, website_state, why_refused
 from websites import services as websites
 from websites.models import EmailTrackingVersion, MeasurementPermission, Website
-from websites.rules import UNKNOWN_COUNTRY, EmailTracking, asks_for_consent, is_french
+from websites.rules import UNKNOWN_COUNTRY, EmailTracking, asks_for_consent, column, is_french
 
 LOOSENESS = {EmailTracking.NEVER: 0, EmailTracking.BY_CONSENT: 1, EmailTracking.ALWAYS: 2}
 
@@ -64,7 +64,7 @@ def change_email_tracking(
     with transaction.atomic():
         current = websites.lock_website(organization, website.pk)
         _require_reason(current.email_tracking, tracking, reason)
-        refusal = why_refused(organization, current, tracking=tracking, country=str(current.country.code), now=now)
+        refusal = why_refused(organization, current, tracking=tracking, country=str(current.country), now=now)
         if refusal:
             raise PolicyRefused(refusal)
         version = websites.change_email_tracking(
@@ -122,7 +122,7 @@ def change_website_country(
     """Move a website to another country. One that becomes French goes to Never track at once."""
     with transaction.atomic():
         current = websites.lock_website(organization, website.pk)
-        goes_to_never = is_french(country) and not is_french(str(current.country.code))
+        goes_to_never = is_french(country) and not is_french(str(current.country))
         if not goes_to_never:
             tracking = current.email_tracking
             refusal = why_refused(organization, current, tracking=tracking, country=country, now=now)
@@ -154,7 +154,7 @@ def change_website_policy(
     """Several changes of one website at once: all or none, each a version of its own."""
     with transaction.atomic():
         current = websites.lock_website(organization, website.pk)
-        becomes_french = is_french(policy.country) and not is_french(str(current.country.code))
+        becomes_french = is_french(policy.country) and not is_french(str(current.country))
         tracking = EmailTracking.NEVER if becomes_french else EmailTracking(policy.tracking)
         tightens = LOOSENESS[tracking] < LOOSENESS[EmailTracking(current.email_tracking)]
         # What is tightened together with a move must not stand in the move's way, nor be recorded twice.
@@ -223,11 +223,18 @@ def publish_notice(
 
 # --- Permissions ------------------------------------------------------------------------------------------------------
 
-_COLUMNS = {
-    Kind.OPENS: ("opens_basis", "opens_with_yes_since", "opens_unless_no_since"),
-    Kind.CLICKS: ("clicks_basis", "clicks_with_yes_since", "clicks_unless_no_since"),
-}
-_ALL_COLUMNS = [column for columns in _COLUMNS.values() for column in columns]
+_COLUMNS = [f"{kind}_{what}" for kind in Kind for what in ("basis", "with_yes_since", "unless_no_since")]
+_UPSERT = f"""
+INSERT INTO websites_measurementpermission (organization_id, website_id, country, {", ".join(_COLUMNS)})
+SELECT %s, %s, resolved.*
+  FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],
+              %s::text[], %s::timestamptz[], %s::timestamptz[]) AS resolved
+    ON CONFLICT (website_id, country) DO UPDATE
+   SET {", ".join(f"{column} = excluded.{column}" for column in _COLUMNS)}
+"""  # noqa: S608 - made of the names above
+
+type _Row = tuple[str | datetime | None, ...]
+_NO_ROW: _Row = (None,) * len(_COLUMNS)
 
 
 def refresh_permissions(organization: Organization, website: Website, *, now: datetime) -> None:
@@ -240,40 +247,43 @@ def refresh_permissions(organization: Organization, website: Website, *, now: da
         current = websites.lock_website(organization, website.pk)
         state = website_state(organization, current, now=now)
         rows = MeasurementPermission.objects.filter(organization=organization, website=current)
-        previous = {row.country: row for row in rows}
-        day = local_day(organization, now)
+        previous: dict[str, _Row] = {country: tuple(row) for country, *row in rows.values_list("country", *_COLUMNS)}
+        bases = _bases_by_country(state, previous, local_day(organization, now))
         resolved = [
-            _resolve_row(current, country, previous.get(country), state=state, day=day, now=now)
-            for country in sorted({UNKNOWN_COUNTRY, *countries.countries, *previous})
+            (country, *_resolve(previous.get(country, _NO_ROW), basis_of_kind, now))
+            for country, basis_of_kind in bases.items()
         ]
-        MeasurementPermission.objects.bulk_create(
-            [row for row in resolved if _differs(row, previous.get(row.country))],
-            update_conflicts=True,
-            unique_fields=["website", "country"],
-            update_fields=_ALL_COLUMNS,
-        )
+        changed = [row for row in resolved if row[1:] != previous.get(str(row[0]))]
+        if changed:
+            with connection.cursor() as cursor:
+                cursor.execute(_UPSERT, [organization.pk, current.pk, *map(list, zip(*changed, strict=True))])
 
 
-def _resolve_row(
-    website: Website,
-    country: str,
-    previous: MeasurementPermission | None,
-    *,
-    state: WebsiteState,
-    day: date,
-    now: datetime,
-) -> MeasurementPermission:
-    row = MeasurementPermission(organization_id=website.organization_id, website=website, country=country)
-    participant_country = "" if country == UNKNOWN_COUNTRY else country
-    for kind, (basis_column, with_yes_column, unless_no_column) in _COLUMNS.items():
-        basis = resolve_permission(state, participant_country=participant_country, kind=kind, on=day)
-        before = Permission(getattr(previous, with_yes_column, None), getattr(previous, unless_no_column, None))
-        after = permission_since(before, basis, now=now)
-        setattr(row, basis_column, basis.value)
-        setattr(row, with_yes_column, after.with_yes_since)
-        setattr(row, unless_no_column, after.unless_no_since)
-    return row
+def _bases_by_country(state: WebsiteState, known: Iterable[str], day: date) -> dict[str, dict[Kind, Basis]]:
+    """What holds in every country that there is or was a row for.
+
+    Countries of one column of the rule table that no justification tells apart share what holds, so it is asked once.
+    """
+    shared: dict[tuple[str, bool], dict[Kind, Basis]] = {}
+    bases = {}
+    for country in sorted({*countries.countries, *known} - {UNKNOWN_COUNTRY}):
+        alike = column(country), country in state.justified_countries
+        if alike not in shared:
+            shared[alike] = _bases(state, country, day)
+        bases[country] = shared[alike]
+    return bases | {UNKNOWN_COUNTRY: _bases(state, "", day)}
 
 
-def _differs(row: MeasurementPermission, previous: MeasurementPermission | None) -> bool:
-    return previous is None or any(getattr(row, column) != getattr(previous, column) for column in _ALL_COLUMNS)
+def _bases(state: WebsiteState, participant_country: str, day: date) -> dict[Kind, Basis]:
+    return {
+        kind: resolve_permission(state, participant_country=participant_country, kind=kind, on=day) for kind in Kind
+    }
+
+
+def _resolve(previous: _Row, bases: Mapping[Kind, Basis], now: datetime) -> Iterator[str | datetime | None]:
+    """The columns of one row, in their order."""
+    for place, kind in enumerate(Kind):
+        _basis, with_yes_since, unless_no_since = previous[3 * place : 3 * place + 3]
+        before = Permission(with_yes_since, unless_no_since)  # type: ignore[arg-type]
+        after = permission_since(before, bases[kind], now=now)
+        yield from (bases[kind].value, after.with_yes_since, after.unless_no_since)
