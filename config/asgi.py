@@ -79,11 +79,10 @@ async def _send(answer: Answer, send: Send) -> None:
     await send(body)
 
 
-def build() -> Application:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    django = get_asgi_application()
-    hosts = KnownHosts(settings.ALLOWED_HOSTS, tracking_domains)
-    return Application(django, Recorder(settings.RECORDER_DATABASE_URL), hosts)
-
-
-application = build()
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django_application = get_asgi_application()
+application = Application(
+    django_application,
+    Recorder(settings.RECORDER_DATABASE_URL),
+    KnownHosts(settings.ALLOWED_HOSTS, tracking_domains),
+)

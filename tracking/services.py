@@ -84,7 +84,7 @@ WHERE message.id = moved.id
 """  # noqa: S608 - made of constants
 
 
-def change_participant_countries(organization: Organization, countries: Mapping[int, str], *, now: datetime) -> int:
+def change_participant_countries(organization: Organization, countries: Mapping[int, str]) -> int:
     """Let sent copies follow participants to other countries (S5). Returns how many copies moved."""
     if not countries:
         return 0
@@ -96,7 +96,7 @@ def change_participant_countries(organization: Organization, countries: Mapping[
 
 def change_participant_country(organization: Organization, participant_id: int, country: str, *, now: datetime) -> int:
     """Let the sent copies of one participant follow to another country."""
-    return change_participant_countries(organization, {participant_id: country}, now=now)
+    return change_participant_countries(organization, {participant_id: country})
 
 
 # --- After a withdrawal ---------------------------------------------------------------------------------------------

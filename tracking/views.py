@@ -11,7 +11,7 @@ from tracking.recorder import record_now
 
 
 @csrf_exempt
-def hit(request: HttpRequest, rest: str) -> HttpResponse:
+def hit(request: HttpRequest) -> HttpResponse:
     """The same answer as in ``tracking.asgi``; its hit is recorded first, as a batch of one."""
     headers = [(name.lower().encode(), value.encode()) for name, value in request.headers.items()]
     answer, found = respond(request.method or "", request.path, request.META.get("QUERY_STRING", ""), headers)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from config.embedded import Engines
+from config.embedded import THROWAWAY_PREFIX, Engines, sweep_throwaways
 
 NAMES = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_RECORDER_URL", "REDIS_URL")
 
@@ -25,7 +25,10 @@ def _start() -> dict[str, str]:
     inherited = {name: os.environ.get(f"PLI_TEST_{name}", "") for name in NAMES}
     if all(inherited.values()):
         return inherited
-    home = Path(tempfile.mkdtemp(prefix="pli-test-"))
+    sweep_throwaways()
+    home = Path(tempfile.mkdtemp(prefix=THROWAWAY_PREFIX))
+    # As root the engines run as another user, who has to pass through.
+    home.chmod(0o711)
     engines = Engines(home, durable=False)
     urls = engines.start()
 
@@ -52,6 +55,8 @@ def prepare_environment() -> None:
     os.environ["REDIS_URL"] = _with_path(urls["REDIS_URL"], str(int(worker.removeprefix("gw")) % 16))
     home = Path(tempfile.mkdtemp(prefix=f"pli-home-{worker}-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
+    # WhiteNoise warns when it is missing, and warnings are errors.
+    (home / "static").mkdir()
     os.environ.update(
         {
             "PLI_HOME": str(home),

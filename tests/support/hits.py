@@ -1,0 +1,123 @@
+"""Sent copies and hits, written without the services, for tests of what the hit statement makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import connections
+
+from accounts.models import Organization
+from common.keys import new_key
+from common.tenancy import tenant
+from consent.models import Choice
+from participants.models import Participant
+from tracking.models import Hit, TrackedContent, TrackedMessage
+from tracking.recorder import CONNECTION, OPEN, RECORD_HITS, Batch
+from websites.models import MeasurementPermission, Website
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+DECIDED_AT = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Copies:
+    """A website with its content, on which measurable copies can be made."""
+
+    organization: Organization
+    website: Website
+    content: TrackedContent
+
+    def permit(self, country: str = "BE", **moments: datetime | None) -> None:
+        with tenant(self.organization.pk):
+            MeasurementPermission.objects.update_or_create(
+                organization=self.organization, website=self.website, country=country, defaults=moments
+            )
+
+    def person(self, **choice: datetime | None) -> Participant:
+        """A participant; with a choice only when its moments are given."""
+        name = f"{new_key().hex}@example.org"
+        with tenant(self.organization.pk):
+            person = Participant.objects.create(organization=self.organization, email=name, email_norm=name)
+            if choice:
+                Choice.objects.create(organization=self.organization, participant=person, **choice)
+        return person
+
+    def copy(self, person: Participant | None = None, *, country: str = "BE", **fields: Any) -> TrackedMessage:
+        """A sent copy on which everything may be measured, unless ``fields`` say otherwise."""
+        person = person or self.person()
+        values = {"opens": "individual", "clicks": "individual", "decided_at": DECIDED_AT, "key": new_key()} | fields
+        with tenant(self.organization.pk):
+            return TrackedMessage.objects.create(
+                organization=self.organization,
+                content=self.content,
+                website=self.website,
+                participant=person,
+                country=country,
+                **values,
+            )
+
+    def hits(self) -> list[Hit]:
+        with tenant(self.organization.pk):
+            return list(Hit.objects.filter(content=self.content).order_by("id"))
+
+
+def make_copies(organization: Organization) -> Copies:
+    """Belgians who did not say no may be measured on it, and have been for long."""
+    with tenant(organization.pk):
+        website = Website.objects.create(organization=organization, name=new_key().hex, country="BE")
+        content = TrackedContent.objects.create(organization=organization, website=website)
+    copies = Copies(organization, website, content)
+    copies.permit(
+        opens_with_yes_since=LONG_AGO,
+        opens_unless_no_since=LONG_AGO,
+        clicks_with_yes_since=LONG_AGO,
+        clicks_unless_no_since=LONG_AGO,
+    )
+    return copies
+
+
+def batch_of(*keys: str, kind: int = OPEN, link_number: int | None = None, actor: int = 1) -> Batch:
+    batch = Batch()
+    for key in keys:
+        batch.add(key, kind, link_number, actor)
+    return batch
+
+
+@contextmanager
+def recorder_connection() -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(settings.RECORDER_DATABASE_URL, **CONNECTION) as connection:
+        yield connection
+
+
+def store(batch: Batch) -> int:
+    """Run the hit statement once, as the recorder role. How many hits were added."""
+    with recorder_connection() as connection:
+        return connection.execute(RECORD_HITS, batch.parameters()).rowcount
+
+
+def fingerprint() -> Mapping[str, Sequence[Any]]:
+    """What every table holds, as (rows, newest writing transaction), and where every sequence stands."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1"
+        )
+        tables = [name for (name,) in cursor.fetchall()]
+        found: dict[str, Sequence[Any]] = {}
+        for table in tables:
+            cursor.execute(f'SELECT count(*), max(xmin::text::bigint), max(xmax::text::bigint) FROM "{table}"')  # noqa: S608
+            found[table] = cursor.fetchone()
+        cursor.execute("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1")
+        found["sequences"] = cursor.fetchall()
+    return found
+
+
+def forget_hits() -> None:
+    """Hits belong to no test case's tables, since their model is not managed."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("TRUNCATE tracking_hit")

@@ -1,0 +1,180 @@
+"""The hit statement, under the recorder role, says what ``consent.rules`` says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from common.keys import new_key
+from common.tenancy import tenant
+from consent.rules import ChoiceState, Kind, Level, Permission, level_at_hit
+from tests.support.cast import Cast
+from tests.support.hits import (
+    DECIDED_AT,
+    LONG_AGO,
+    Copies,
+    batch_of,
+    fingerprint,
+    make_copies,
+    recorder_connection,
+    store,
+)
+from tracking.models import HitBatch, HitKind
+from tracking.recorder import CLICK, OPEN, PLAN, RECORD_HITS
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+
+MOMENTS = (None, DECIDED_AT - timedelta(seconds=1), DECIDED_AT, DECIDED_AT + timedelta(seconds=1))
+PERMISSIONS = [Permission(yes, silence) for yes, silence in product(MOMENTS, MOMENTS)]
+CHOICES = [None, *(ChoiceState(yes_since=yes, not_no_since=silence) for yes, silence in product(MOMENTS, MOMENTS))]
+KIND_NUMBERS = {Kind.OPENS: OPEN, Kind.CLICKS: CLICK}
+
+
+def permission_columns(kind: Kind, permission: Permission) -> dict[str, Any]:
+    return {
+        f"{kind}_with_yes_since": permission.with_yes_since,
+        f"{kind}_unless_no_since": permission.unless_no_since,
+    }
+
+
+def choice_columns(kind: Kind, choice: ChoiceState | None) -> dict[str, Any]:
+    return (
+        {} if choice is None else {f"{kind}_yes_since": choice.yes_since, f"{kind}_not_no_since": choice.not_no_since}
+    )
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_h1_every_combination_of_level_permission_and_choice_is_judged_as_the_rules_judge_it(
+    copies: Copies, kind: Kind
+) -> None:
+    people = [copies.person(**choice_columns(kind, choice)) for choice in CHOICES]
+    expected: dict[str, bool] = {}
+    for number, permission in enumerate(PERMISSIONS):
+        # A country per permission. The other kind is not permitted at all, and must not help.
+        country = f"{number:02}"
+        copies.permit(country, **permission_columns(kind, permission))
+        for (choice, person), level in product(zip(CHOICES, people, strict=True), Level):
+            copy = copies.copy(person, country=country, **{kind: level})
+            level_now = level_at_hit(level, permission, choice or ChoiceState(), decided_at=DECIDED_AT)
+            expected[copy.key.hex] = level_now is Level.INDIVIDUAL
+
+    store(batch_of(*expected, kind=KIND_NUMBERS[kind], link_number=1 if kind is Kind.CLICKS else None))
+    wrong_kind = CLICK if kind is Kind.OPENS else OPEN
+    assert store(batch_of(*expected, kind=wrong_kind)) == 0
+
+    with tenant(copies.organization.pk):
+        recorded = {hit.tracked_message.key.hex for hit in copies_hits(copies)}
+    assert len(expected) == 16 * 17 * 2
+    assert recorded == {key for key, permitted in expected.items() if permitted}
+    assert recorded
+
+
+def copies_hits(copies: Copies) -> list[Any]:
+    from tracking.models import Hit
+
+    return list(Hit.objects.filter(content=copies.content).select_related("tracked_message"))
+
+
+def test_a_hit_keeps_what_it_is_and_nothing_else(copies: Copies) -> None:
+    copy = copies.copy()
+    store(batch_of(copy.key.hex, kind=CLICK, link_number=7, actor=3))
+
+    (hit,) = copies.hits()
+    assert (hit.organization_id, hit.content_id, hit.tracked_message_id) == (
+        copies.organization.pk,
+        copies.content.pk,
+        copy.pk,
+    )
+    assert (hit.kind, hit.link_number, hit.actor) == (HitKind.CLICK, 7, 3)
+
+
+def test_s14_a_click_never_writes_an_open(copies: Copies) -> None:
+    store(batch_of(copies.copy().key.hex, kind=CLICK, link_number=1))
+    assert [hit.kind for hit in copies.hits()] == [HitKind.CLICK]
+
+
+def test_h3_a_key_whose_mapping_is_forgotten_means_nothing(copies: Copies) -> None:
+    copy = copies.copy()
+    with tenant(copies.organization.pk):
+        copy.delete()
+    assert store(batch_of(copy.key.hex, new_key().hex)) == 0
+
+
+def test_one_statement_serves_every_organization(copies: Copies, cast: Cast) -> None:
+    cinema = make_copies(cast.cinema)
+    assert store(batch_of(copies.copy().key.hex, cinema.copy().key.hex)) == 2
+    assert [hit.organization_id for hit in copies.hits()] == [cast.bakery.pk]
+    assert [hit.organization_id for hit in cinema.hits()] == [cast.cinema.pk]
+
+
+def test_the_same_copy_may_be_opened_twice_in_one_batch(copies: Copies) -> None:
+    key = copies.copy().key.hex
+    assert store(batch_of(key, key)) == 2
+
+
+def test_a_batch_that_is_repeated_adds_nothing(copies: Copies) -> None:
+    batch = batch_of(copies.copy().key.hex, copies.copy().key.hex)
+    assert store(batch) == 2
+    assert store(batch) == 0
+    assert len(copies.hits()) == 2
+    assert HitBatch.objects.count() == 1
+
+
+def test_h1_hits_that_may_not_be_recorded_write_nothing_anywhere(copies: Copies) -> None:
+    refused = copies.person(opens_yes_since=None, opens_not_no_since=None)
+    copies.permit("FR")
+    silent = [
+        copies.copy(refused),
+        copies.copy(country="FR"),
+        copies.copy(country="IT"),
+        copies.copy(opens="none"),
+        copies.copy(decided_at=LONG_AGO - timedelta(days=1)),
+    ]
+    before = fingerprint()
+    assert store(batch_of(*(copy.key.hex for copy in silent), new_key().hex)) == 0
+    assert fingerprint() == before
+
+
+def test_h1_a_tightening_silences_delivered_copies_at_the_next_hit_and_for_good(copies: Copies) -> None:
+    old = copies.copy()
+    assert store(batch_of(old.key.hex)) == 1
+    copies.permit(opens_unless_no_since=None, opens_with_yes_since=None)
+    assert store(batch_of(old.key.hex)) == 0
+    loosened_at = DECIDED_AT + timedelta(days=1)
+    copies.permit(opens_unless_no_since=loosened_at, opens_with_yes_since=loosened_at)
+    assert store(batch_of(old.key.hex)) == 0
+    assert store(batch_of(copies.copy(decided_at=loosened_at).key.hex)) == 1
+
+
+def test_the_recorder_may_do_nothing_but_its_statement(copies: Copies) -> None:
+    import psycopg
+
+    forbidden = (
+        "SELECT opens_source FROM consent_choice",
+        "SELECT count(*) FROM tracking_hit",
+        "SELECT email FROM participants_participant",
+        "UPDATE tracking_trackedmessage SET opens = 'individual'",
+        "DELETE FROM tracking_hit",
+        "DELETE FROM tracking_hitbatch",
+        "SELECT * FROM door_tracking_domains()",
+    )
+    with recorder_connection() as connection:
+        for statement in forbidden:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
+
+
+def test_every_table_is_reached_by_its_key_whatever_the_planner_knows(copies: Copies) -> None:
+    settings = " ".join(f"SET {name} = {value};" for name, value in PLAN.items())
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(settings)
+        cursor.execute("EXPLAIN " + RECORD_HITS, batch_of(new_key().hex).parameters())
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+        cursor.execute("RESET ALL")
+    assert "Seq Scan" not in plan
+    for index in ("tracking_trackedmessage_key", "permission_per_country", "consent_choice_participant_id_key"):
+        assert index in plan, plan
