@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
+
+# Below this many measurable people a percentage says more about chance than about the email.
+SMALLEST_BASE_FOR_A_RATE = 10
+# 95 % of the normal distribution.
+Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +24,18 @@ class Rate:
 
     @property
     def percent(self) -> float | None:
-        return round(100 * self.count / self.base, 1) if self.base else None
+        """None where the base is too small to speak of a rate."""
+        return round(100 * self.count / self.base, 1) if self.base >= SMALLEST_BASE_FOR_A_RATE else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Where the rate lies with 95 % confidence, in percent (Wilson 1927); None where there is no rate."""
+        if self.percent is None:
+            return None
+        share, n = self.count / self.base, self.base
+        centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
+        half = Z * sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
+        return round(100 * max(0.0, centre - half), 1), round(100 * min(1.0, centre + half), 1)
 
 
 def share(part: int, whole: int) -> float | None:
