@@ -15,7 +15,6 @@ from types import TracebackType
 from config.engine_home import (
     STATE_FILE,
     EngineError,
-    EnginesNeverStartedError,
     HomeLock,
     Setup,
     State,
@@ -43,14 +42,7 @@ type Engine = Postgres | Valkey
 
 def engine_urls(home: Path) -> dict[str, str]:
     """Where the engines of this home are, for whoever connects to them."""
-    state = State.load(home)
-    if state is None:
-        message = (
-            f"No engines have been started in {home} yet. Start Pli with `make run`, or the engines alone with "
-            "`make engines`; or set DATABASE_URL, DATABASE_OWNER_URL, DATABASE_RECORDER_URL and REDIS_URL."
-        )
-        raise EnginesNeverStartedError(message)
-    return urls_of(state)
+    return urls_of(State.of(home))
 
 
 def urls_of(state: State) -> dict[str, str]:
@@ -77,7 +69,7 @@ class Engines:
         self._account = engine_account()
         self._lock: HomeLock | None = None
         self._state: State | None = None
-        self._running: list[Engine] = []
+        self.running: list[Engine] = []
 
     def claim(self) -> HomeLock:
         """Take the home for this process, or say who has it. `start` does it too."""
@@ -91,15 +83,18 @@ class Engines:
     def start(self) -> dict[str, str]:
         """Start what is needed and return the URLs."""
         self.claim()
+        try:
+            return self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> dict[str, str]:
         self._state = self._load_state()
         for engine in self._needed(self._state):
             rotate(engine.log)
-            self._running.append(engine)
-            try:
-                engine.start()
-            except BaseException:
-                self.stop()
-                raise
+            self.running.append(engine)
+            engine.start()
             # The port may be another one now.
             self._state.save(self.home)
         return self._all_urls(self._state)
@@ -107,7 +102,7 @@ class Engines:
     def revive(self) -> list[str]:
         """Start again what has died, where it was. Names what it started."""
         revived = []
-        for engine in self._running:
+        for engine in self.running:
             if engine.child is None or engine.child.exit_code() is not None:
                 engine.start()
                 revived.append(engine.name)
@@ -125,8 +120,8 @@ class Engines:
         return self._state.mailbox_port
 
     def stop(self) -> None:
-        while self._running:
-            self._running.pop().stop()
+        while self.running:
+            self.running.pop().stop()
         if self._state is not None and not self._durable:
             shutil.rmtree(self._state.place, ignore_errors=True)
         if self._lock is not None:
@@ -152,14 +147,14 @@ class Engines:
     def _load_state(self) -> State:
         state = State.load(self.home)
         if state is not None and self._durable:
-            claim_place(Path(state.place))
+            claim_place(Path(state.place), self.home)
             return state
         place = choose_place(self.home, self._account) if state is None else Path(state.place)
         if not self._durable:
             shutil.rmtree(place, ignore_errors=True)
         elif aside := set_aside(place):
             self.notices.append(f"{self.home} is new, but there was data of an older one: it is now in {aside}.")
-        claim_place(place)
+        claim_place(place, self.home)
         state = new_state(place)
         # Before any data is made: data whose passwords are lost is lost.
         state.save(self.home)
@@ -203,7 +198,8 @@ def throwaway_engines() -> Iterator[dict[str, str]]:
     home = Path(tempfile.mkdtemp(prefix=THROWAWAY_PREFIX))
     # Ours alone and empty, so it may be opened for the engines' user to pass through.
     home.chmod(0o711)
-    engines = Engines(home, durable=False)
+    # Even where the environment names engines: those are not for throwing away.
+    engines = Engines(home, durable=False, environ={})
     try:
         yield engines.start()
     finally:

@@ -67,6 +67,18 @@ class State:
             message = f"{path} is damaged ({error}). It holds the passwords of the data: restore it from a backup."
             raise EngineError(message) from error
 
+    @classmethod
+    def of(cls, home: Path) -> "State":
+        """That of a home whose engines have been started."""
+        state = cls.load(home)
+        if state is None:
+            message = (
+                f"No engines have been started in {home} yet. Start Pli with `make run`, or the engines alone with "
+                "`make engines`; or set DATABASE_URL, DATABASE_OWNER_URL, DATABASE_RECORDER_URL and REDIS_URL."
+            )
+            raise EnginesNeverStartedError(message)
+        return state
+
     def save(self, home: Path) -> None:
         # In one step, so that a reader never sees half of it. mkstemp makes it 0600.
         handle, name = tempfile.mkstemp(dir=home, prefix=STATE_FILE)
@@ -196,13 +208,14 @@ def choose_place(home: Path, account: Account | None) -> Path:
     raise EngineError(message)
 
 
-def claim_place(place: Path) -> None:
-    """Make the folder, or see that it is really ours: its name can be guessed."""
+def claim_place(place: Path, home: Path) -> None:
+    """Make the folder, or see that it is really ours: its name can be guessed. A note in it says whose it is."""
     place.mkdir(mode=0o711, exist_ok=True)
     found = place.lstat()
     if not place.is_dir() or place.is_symlink() or found.st_uid != os.getuid():
         message = f"{place} belongs to somebody else. Remove it, or set PLI_HOME to another folder."
         raise EngineError(message)
+    (place / "home").write_text(f"{home}\n")
 
 
 def set_aside(place: Path) -> Path | None:

@@ -37,8 +37,7 @@ class Place:
     @property
     def host(self) -> str:
         """What this machine calls itself when it asks."""
-        if ":" in self.bind:
-            host = self.bind
+        host = self.bind
         if is_everywhere(host):
             host = "::1" if ":" in host else "127.0.0.1"
         return f"[{host}]" if ":" in host else host
