@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 
 import redis
@@ -9,8 +10,10 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
+
+from common.metrics import exposition
 
 HEARTBEAT_KEY = "worker-heartbeat"
 HEARTBEAT_MAX_AGE_SECONDS = 60
@@ -68,3 +71,19 @@ def readyz(request: HttpRequest) -> JsonResponse:
             results[name] = f"away ({type(error).__name__})"
     ready = all(result == "ok" for result in results.values())
     return JsonResponse({"status": "ok" if ready else "not ready", **results}, status=200 if ready else 503)
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Numbers of this process for Prometheus; for callers on this machine that no proxy stands for."""
+    forwarded = any(request.headers.get(name) for name in ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"))
+    if forwarded or not _is_loopback(request.META.get("REMOTE_ADDR", "")):
+        raise Http404
+    text, content_type = exposition()
+    return HttpResponse(text, content_type=content_type)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
