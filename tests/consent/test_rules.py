@@ -252,6 +252,10 @@ class TestDecision:
             assert (decision.opens, decision.opens_reason) == OUTCOMES[opens]
             assert (decision.clicks, decision.clicks_reason) == OUTCOMES[clicks]
 
+    def test_s3_a_yes_to_opens_is_none_to_clicks(self):
+        decision = decide(grounds(Basis.WITH_YES, YES), grounds(Basis.WITH_YES, NO), purpose=Purpose.MARKETING, now=T1)
+        assert decision == Decision(Level.INDIVIDUAL, Level.NONE, Reason.PERSON_SAID_YES, Reason.PERSON_SAID_NO)
+
     def test_s14_test_sends_previews_and_the_web_version_are_never_measured(self):
         for opens, clicks, purpose, untracked in product(CASES, CASES, Purpose, Untracked):
             decision = decide(grounds(*opens), grounds(*clicks), purpose=purpose, now=T1, untracked=untracked)
