@@ -1,0 +1,48 @@
+"""Short ways to campaigns and emails."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from accounts.models import Organization
+from campaigns.models import Campaign, CampaignKind, Email, Participation
+from common.tenancy import tenant
+from consent.models import Topic
+from participants.models import Participant
+from websites.models import Website
+
+BODY = (
+    "<mjml><mj-body><mj-section><mj-column><mj-text>Hello {{ first_name }}, "
+    '<a href="https://shop.example.org/rye">our rye</a> and <a href="https://shop.example.org/spelt?size=2">spelt</a>.'
+    "</mj-text></mj-column></mj-section></mj-body></mjml>"
+)
+
+
+def make_campaign(organization: Organization, website: Website, *, now: datetime, **fields: Any) -> Campaign:
+    with tenant(organization.pk):
+        values = {"name": "Bread 2026", "kind": CampaignKind.NEWSLETTER, "created_at": now, **fields}
+        return Campaign.objects.create(organization=organization, website=website, **values)
+
+
+def make_email(
+    organization: Organization, campaign: Campaign, topic: Topic | None = None, *, now: datetime, **fields: Any
+) -> Email:
+    values = {
+        "name": "November",
+        "subject": "Bread for {{ first_name }}",
+        "preheader": "Rye and spelt",
+        "body": BODY,
+        "created_at": now,
+        "updated_at": now,
+        **fields,
+    }
+    with tenant(organization.pk):
+        return Email.objects.create(organization=organization, campaign=campaign, topic=topic, **values)
+
+
+def take_part(organization: Organization, campaign: Campaign, participant: Participant, *, now: datetime) -> None:
+    with tenant(organization.pk):
+        Participation.objects.create(
+            organization=organization, campaign=campaign, participant=participant, participated_at=now, source="test"
+        )
