@@ -1,0 +1,136 @@
+"""What the benches share: engines of their own, web servers, wrk, and lines to print."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.embedded import Engines
+from config.services import manage_command, web_command
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+HOME = Path(os.environ.get("PLI_BENCH_HOME") or CHECKOUT / ".pli-bench").absolute()
+
+
+def say(text: str) -> None:
+    """What is going on, apart from the results."""
+    print(f"# {text}", file=sys.stderr, flush=True)
+
+
+def result(name: str, value: float, digits: int = 0) -> None:
+    """One line of results: `name value`."""
+    print(f"{name} {value:.{digits}f}", flush=True)
+
+
+@contextmanager
+def bench_database(name: str) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Fresh engines with the settings of production, migrated; gone afterwards. Yields their home and addresses."""
+    home = HOME / name
+    Engines(home).remove()
+    engines = Engines(home)
+    try:
+        say(f"starting engines in {home}")
+        urls = engines.start()
+        os.environ.update(urls)
+        os.environ.update(
+            {
+                "PLI_HOME": str(home),
+                "PLI_SECRET_KEY": "a-secret-for-benches-0123456789-0123456789",
+                "DJANGO_SETTINGS_MODULE": "config.settings",
+            }
+        )
+        (home / "static").mkdir(exist_ok=True)
+        subprocess.run(manage_command("migrate", "--verbosity", "0"), check=True)
+        yield home, urls
+    finally:
+        engines.remove()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def web_server(log: Path, application: str = "config.asgi:application") -> Iterator[str]:
+    """granian with one worker and the flags of `make run`; another ``application`` for a control."""
+    port = free_port()
+    command = [*web_command("127.0.0.1", port)[:-1], application]
+    base = f"http://127.0.0.1:{port}"
+    with log.open("wb") as output:
+        child = subprocess.Popen(command, stdout=output, stderr=output, cwd=CHECKOUT)
+    try:
+        _await_health(base, child, log)
+        yield base
+    finally:
+        child.terminate()
+        child.wait(timeout=30)
+
+
+def _await_health(base: str, child: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            urllib.request.urlopen(f"{base}/healthz", timeout=1).close()
+        except (OSError, urllib.error.URLError):
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"the web server did not start:\n{log.read_text()[-4000:]}") from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def metrics_of(base: str) -> dict[str, float]:
+    """The process's own numbers, by name and labels as Prometheus writes them."""
+    with urllib.request.urlopen(f"{base}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+    return {name: float(value) for name, value in pairs}
+
+
+# --- Load -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one run of the load generator saw."""
+
+    answers: int
+    seconds: float
+    p99_ms: float
+    errors: int
+
+    @property
+    def per_s(self) -> float:
+        return self.answers / self.seconds
+
+
+SCRIPT = Path(__file__).with_name("load.lua")
+
+
+def wrk(base: str, connections: int, seconds: float, arguments: Sequence[str] = ()) -> Load:
+    """wrk with one thread; its script says what is asked and prints what came of it."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("this bench needs wrk (Debian: apt install wrk)")
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "5s", "-s", str(SCRIPT), base, "--"]
+    done = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
+    line = next(line for line in done.stdout.splitlines() if line.startswith("load "))
+    found = dict(part.split("=") for part in line.split()[1:])
+    return Load(
+        answers=int(found["answers"]),
+        seconds=int(found["microseconds"]) / 1e6,
+        p99_ms=float(found["p99_microseconds"]) / 1e3,
+        errors=int(found["errors"]),
+    )
