@@ -50,7 +50,7 @@ def timing_problem(
 
 
 def utm_word(text: str) -> str:
-    """A name as web analytics like it: "Fête d’été" becomes "fete-d-ete". What no Latin letter stands for stays."""
+    """A name as web analytics like it: "Fête d'été" is "fete-d-ete". Letters that are not Latin stay."""
     folded = "".join(
         letter for letter in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(letter)
     )

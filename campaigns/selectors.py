@@ -208,7 +208,7 @@ def _classes(counted: Sequence[tuple[Decided, int]]) -> list[CopyClass]:
 
 
 def people_to_preview(organization: Organization, email: Email, *, search: str, limit: int = 20) -> list[Participant]:
-    """A few people to try an email with: of its audience, else of the organization; by exact address when one is given."""
+    """A few people to try an email with: of its audience, else of the organization; or the one with an address."""
     if search:
         return list(Participant.objects.filter(organization=organization, email_norm=search)[:1])
     found = list(audience_of(organization, email).order_by("pk")[:limit])

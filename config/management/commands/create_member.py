@@ -21,9 +21,7 @@ from common.tenancy import tenant
 
 
 class Command(BaseCommand):
-    help = (
-        "Add a person to an organization with a role. A new person gets a password: asked for, or made and shown once."
-    )
+    help = "Add a person to an organization. A new person gets a password: asked for, or made and shown once."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email", help="the address that the person signs in with")
