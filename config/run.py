@@ -25,6 +25,7 @@ from config.supervisor import Supervisor
 READY_SECONDS = 180.0
 DEATHS_WHILE_STARTING = 3
 LOOK_SECONDS = 0.2
+SAME_REQUEST_SECONDS = 1.0
 
 
 class StopRequestedError(Exception):
@@ -44,12 +45,17 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.count = 0
+        self._latest_at = 0.0
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         # No work here: a handler may come in the middle of anything, of starting a child for one.
-        self.count += 1
+        now = time.monotonic()
+        # `timeout make run` sends one request to us directly and through make.
+        if self.count == 0 or now - self._latest_at > SAME_REQUEST_SECONDS:
+            self.count += 1
+            self._latest_at = now
 
     def hurry(self) -> bool:
         return self.count > 1

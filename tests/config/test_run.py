@@ -116,6 +116,8 @@ def test_everything_runs_and_a_kill_9_leaves_nothing_but_the_data(home: Path, po
     with start_python(home, "-m", "config.run", "--no-seed", PORT=str(port)) as second:
         read_until(second, "Ctrl-C stops everything")
         assert json.loads((home / "engines.json").read_text())["passwords"] == before["passwords"]
+        # As `timeout` does: once to it and once to all.
+        second.send_signal(signal.SIGTERM)
         second.send_signal(signal.SIGTERM)
         said, _ = second.communicate(timeout=LONG)
     assert second.returncode == 0
