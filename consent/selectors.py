@@ -77,10 +77,10 @@ def website_state(organization: Organization, website: Website, *, now: datetime
     )
     return WebsiteState(
         tracking=EmailTracking(website.email_tracking),
-        country=str(website.country.code),
+        country=str(website.country),
         has_notice=notices_of(organization, website).filter(published_at__lte=now).exists(),
         justified_countries=frozenset(code for codes in lists for code in codes),
-        declared_country=str(website.declared_country.code or ""),
+        declared_country=str(website.declared_country),
     )
 
 
@@ -278,7 +278,7 @@ class CountryGroup:
 
 def measured_now(organization: Organization, website: Website) -> list[CountryGroup]:
     """What the website permits for the people it has, by country; for its own country where it has nobody yet."""
-    people = people_by_country(organization, website) or {str(website.country.code): 0}
+    people = people_by_country(organization, website) or {str(website.country): 0}
     bases = {
         country: (opens, clicks)
         for country, opens, clicks in website.permissions.filter(country__in=list(people)).values_list(
@@ -314,7 +314,7 @@ def people_abroad(organization: Organization, website: Website, *, now: datetime
 
     In France, for a website outside France. Elsewhere, where a country asks for a yes and the website's does not.
     """
-    own, day = str(website.country.code), local_day(organization, now)
+    own, day = str(website.country), local_day(organization, now)
     people = people_by_country(organization, website)
     in_france = 0 if is_french(own) else sum(people.get(code, 0) for code in FRENCH_COUNTRIES)
     stricter = [

@@ -5,6 +5,7 @@ from consent.services.justifications import (
     JustificationRefused,
     confirm_justification,
     propose_justification,
+    why_not_confirm,
     withdraw_justification,
 )
 from consent.services.policy import (
@@ -16,6 +17,7 @@ from consent.services.policy import (
     change_website_country,
     change_website_policy,
     open_website,
+    problems_of_policy,
     publish_notice,
     refresh_permissions,
 )
@@ -34,11 +36,13 @@ __all__ = [
     "confirm_justification",
     "ensure_preference_keys",
     "open_website",
+    "problems_of_policy",
     "propose_justification",
     "publish_notice",
     "record_choice",
     "refresh_permissions",
     "subscribe",
     "unsubscribe",
+    "why_not_confirm",
     "withdraw_justification",
 ]

@@ -63,21 +63,16 @@ def change_email_tracking(
     """Set a website's email tracking, from the next message on; a tightening also reaches mail already delivered."""
     with transaction.atomic():
         current = websites.lock_website(organization, website.pk)
-        _require_reason(current.email_tracking, tracking, reason)
-        refusal = why_refused(organization, current, tracking=tracking, country=str(current.country), now=now)
-        if refusal:
-            raise PolicyRefused(refusal)
+        same_place = WebsitePolicy(
+            country=str(current.country), declared_country=str(current.declared_country), tracking=tracking
+        )
+        for problem in problems_of_policy(organization, current, same_place, reason=reason, now=now).values():
+            raise PolicyRefused(problem)
         version = websites.change_email_tracking(
             organization, website, tracking=tracking, author=author, reason=reason, now=now
         )
         refresh_permissions(organization, website, now=now)
     return version
-
-
-def _require_reason(before: str, after: str, reason: str) -> None:
-    loosens = LOOSENESS[EmailTracking(after)] > LOOSENESS[EmailTracking(before)]
-    if loosens and not reason.strip():
-        raise PolicyRefused(_("Say why more is to be measured: the reason is kept with the change."))
 
 
 @dataclass(slots=True)
@@ -142,6 +137,40 @@ class WebsitePolicy:
     tracking: str
 
 
+def problems_of_policy(
+    organization: Organization, current: Website, policy: WebsitePolicy, *, reason: str, now: datetime
+) -> dict[str, str]:
+    """What stands in the way of a change, by the field of the form that it is about. Empty: nothing."""
+    problems = {}
+    tracking = _tracking_after(current, policy)
+    if (tracking, policy.country) != (current.email_tracking, current.country):
+        refusal = why_refused(organization, current, tracking=tracking, country=policy.country, now=now)
+        if refusal:
+            problems["country" if tracking == current.email_tracking else "email_tracking"] = refusal
+    if not reason.strip() and _loosens(current.email_tracking, tracking):
+        problems["reason"] = _("Say why more is to be measured: the reason is kept with the change.")
+    elif not reason.strip() and _declares_looser(organization, current, policy.declared_country, now=now):
+        problems["reason"] = _(
+            "Say why people of unknown country count as being in %(country)s: the reason is kept with the change."
+        ) % {"country": country_name(policy.declared_country)}
+    return problems
+
+
+def _tracking_after(current: Website, policy: WebsitePolicy) -> EmailTracking:
+    """What the form says, unless the website becomes French (rules F2)."""
+    becomes_french = is_french(policy.country) and not is_french(str(current.country))
+    return EmailTracking.NEVER if becomes_french else EmailTracking(policy.tracking)
+
+
+def _loosens(before: str, after: str) -> bool:
+    return LOOSENESS[EmailTracking(after)] > LOOSENESS[EmailTracking(before)]
+
+
+def _declares_looser(organization: Organization, current: Website, country: str, *, now: datetime) -> bool:
+    changes = bool(country) and country != current.declared_country
+    return changes and not asks_for_consent(country, local_day(organization, now))
+
+
 def change_website_policy(
     organization: Organization,
     website: Website,
@@ -154,30 +183,20 @@ def change_website_policy(
     """Several changes of one website at once: all or none, each a version of its own."""
     with transaction.atomic():
         current = websites.lock_website(organization, website.pk)
-        becomes_french = is_french(policy.country) and not is_french(str(current.country))
-        tracking = EmailTracking.NEVER if becomes_french else EmailTracking(policy.tracking)
-        tightens = LOOSENESS[tracking] < LOOSENESS[EmailTracking(current.email_tracking)]
-        # What is tightened together with a move must not stand in the move's way, nor be recorded twice.
-        if tightens and not becomes_french:
+        for problem in problems_of_policy(organization, current, policy, reason=reason, now=now).values():
+            raise PolicyRefused(problem)
+        tracking = _tracking_after(current, policy)
+        # What is tightened together with a move must not stand in its way. A move to France tightens by itself.
+        if LOOSENESS[tracking] < LOOSENESS[EmailTracking(current.email_tracking)] and tracking == policy.tracking:
             _set_tracking(organization, website, tracking, author=author, reason=reason, now=now)
         if policy.country != current.country:
             change_website_country(organization, website, country=policy.country, author=author, reason=reason, now=now)
         if policy.declared_country != current.declared_country:
-            _require_reason_to_declare(organization, policy.declared_country, reason, now=now)
             websites.change_declared_country(
                 organization, website, country=policy.declared_country, author=author, reason=reason, now=now
             )
             refresh_permissions(organization, website, now=now)
         _set_tracking(organization, website, tracking, author=author, reason=reason, now=now)
-
-
-def _require_reason_to_declare(organization: Organization, country: str, reason: str, *, now: datetime) -> None:
-    loosens = country and not asks_for_consent(country, local_day(organization, now))
-    if loosens and not reason.strip():
-        raise PolicyRefused(
-            _("Say why people of unknown country count as being in %(country)s: the reason is kept with the change.")
-            % {"country": country_name(country)}
-        )
 
 
 def _set_tracking(

@@ -1,0 +1,6 @@
+"""Console: Publishing > Websites, and what people can subscribe to there."""
+
+from consent.admin.topics import TopicAdmin
+from consent.admin.websites import WebsiteAdmin
+
+__all__ = ["TopicAdmin", "WebsiteAdmin"]

@@ -1,0 +1,207 @@
+"""The pages below a website: its notices and its legal justifications."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.translation import get_language, get_language_info
+from django.utils.translation import gettext as _
+from unfold.admin import ModelAdmin
+
+from accounts.admin import organization_of, role_of
+from accounts.models import Role, User
+from consent.forms import ConfirmForm, JustificationForm, NoticeForm
+from consent.models import LegalJustification, Topic
+from consent.selectors import country_name, justifications_of, local_day, notices_of
+from consent.services import (
+    PolicyRefused,
+    confirm_justification,
+    propose_justification,
+    publish_notice,
+    why_not_confirm,
+    withdraw_justification,
+)
+from websites.models import Website
+from websites.services import lock_website
+
+WRITERS = frozenset({Role.OWNER, Role.MARKETER, Role.DPO})
+
+
+class WebsitePages(ModelAdmin):
+    """Mixed into the admin of websites, whose queryset is the lookup door."""
+
+    class Media:
+        css = {"all": ("console/websites.css",)}
+
+    def find(self, request: HttpRequest, pk: int | str) -> Website:
+        """The website by its number; 404 for those of others and for what is no number."""
+        website = self.get_object(request, str(pk))
+        if website is None:
+            raise Http404
+        return website
+
+    def get_urls(self) -> list[URLPattern]:
+        pages: list[tuple[str, str, Callable[..., HttpResponse]]] = [
+            ("<int:pk>/notice/", "notice", self.notice_view),
+            ("<int:pk>/justification/", "justification", self.justification_view),
+            ("<int:pk>/justification/<int:number>/confirm/", "confirm", self.confirm_view),
+            ("<int:pk>/justification/<int:number>/withdraw/", "withdraw", self.withdraw_view),
+        ]
+        own = [
+            path(address, self.admin_site.admin_view(view), name=f"websites_website_{name}")
+            for address, name, view in pages
+        ]
+        return own + super().get_urls()
+
+    def sections(self, request: HttpRequest, website: Website, *, now: datetime) -> dict[str, Any]:
+        """What the page of a website shows below its form."""
+        organization, role = organization_of(request), role_of(request)
+        return {
+            "notices": [(_language_name(one.language), one) for one in notices_of(organization, website)],
+            "justifications": [
+                self._justification_row(request, one, now=now) for one in justifications_of(organization, website)
+            ],
+            "topics": Topic.objects.filter(organization=organization, website=website).order_by("name"),
+            "may_write": role in WRITERS,
+            "may_edit": self.has_change_permission(request, website),
+            "may_propose": role == Role.OWNER,
+        }
+
+    def _justification_row(
+        self, request: HttpRequest, justification: LegalJustification, *, now: datetime
+    ) -> dict[str, Any]:
+        organization = organization_of(request)
+        ended = justification.ends_on < local_day(organization, now)
+        waits = not (justification.confirmed_at or justification.withdrawn_at or ended)
+        if justification.withdrawn_at:
+            state = _("Withdrawn")
+        elif ended:
+            state = _("Ended")
+        else:
+            state = _("Counts") if justification.confirmed_at else _("Waits for a second person")
+        return {
+            "it": justification,
+            "state": state,
+            "counts": bool(justification.confirmed_at and not justification.withdrawn_at and not ended),
+            "countries": ", ".join(country_name(code) for code in justification.countries),
+            "waits": waits,
+            # Asked as if something were typed, since that can still be done.
+            "why_not": why_not_confirm(organization, justification, member_of(request), now=now, note="…")
+            if waits
+            else "",
+            "may_withdraw": role_of(request) in WRITERS and not justification.withdrawn_at and not ended,
+            "form": ConfirmForm(prefix=f"confirm-{justification.pk}"),
+        }
+
+    # --- Pages --------------------------------------------------------------------------------------------------------
+
+    def notice_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        website = self.find(request, pk)
+        if role_of(request) not in WRITERS:
+            raise PermissionDenied
+        form = NoticeForm(request.POST or None, initial={"language": (get_language() or "en")[:2]})
+        if form.is_valid():
+            lock_website(organization_of(request), website.pk)
+            notice = publish_notice(
+                organization_of(request), website, **form.cleaned_data, author=member_of(request), now=timezone.now()
+            )
+            said = _("Version %(version)s of the notice in %(language)s is published.")
+            messages.success(request, said % {"version": notice.version, "language": _language_name(notice.language)})
+            return self._back(website)
+        return self._form_page(request, website, form, title=_("Publish a notice"), kind="notice")
+
+    def justification_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        website = self.find(request, pk)
+        if role_of(request) != Role.OWNER:
+            raise PermissionDenied
+        organization, now = organization_of(request), timezone.now()
+        form = JustificationForm(
+            request.POST or None, today=local_day(organization, now), initial={"countries": [str(website.country)]}
+        )
+        if form.is_valid():
+            try:
+                propose_justification(organization, website, **form.cleaned_data, author=member_of(request), now=now)
+            except PolicyRefused as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                messages.success(
+                    request, _("The justification is proposed. It counts once a second person confirms it.")
+                )
+                return self._back(website)
+        return self._form_page(request, website, form, title=_("Propose a legal justification"), kind="justification")
+
+    def confirm_view(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
+        website, justification = self._find_justification(request, pk, number)
+        if role_of(request) not in {Role.OWNER, Role.DPO}:
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        form = ConfirmForm(request.POST, prefix=f"confirm-{justification.pk}")
+        note = form.cleaned_data["note"] if form.is_valid() else ""
+        lock_website(organization_of(request), website.pk)
+        try:
+            confirm_justification(
+                organization_of(request), justification, author=member_of(request), now=timezone.now(), note=note
+            )
+        except PolicyRefused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, _("The justification is confirmed and counts from now on."))
+        return self._back(website)
+
+    def withdraw_view(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
+        website, justification = self._find_justification(request, pk, number)
+        if role_of(request) not in WRITERS:
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        lock_website(organization_of(request), website.pk)
+        withdraw_justification(organization_of(request), justification, author=member_of(request), now=timezone.now())
+        messages.success(request, _("The justification is withdrawn. Nobody is measured by it any more."))
+        return self._back(website)
+
+    def _find_justification(self, request: HttpRequest, pk: int, number: int) -> tuple[Website, LegalJustification]:
+        website = self.find(request, pk)
+        justification = justifications_of(organization_of(request), website).filter(pk=number).first()
+        if justification is None:
+            raise Http404
+        return website, justification
+
+    def _form_page(
+        self, request: HttpRequest, website: Website, form: forms.Form, *, title: str, kind: str
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.opts,
+            "website": website,
+            "form": form,
+            "kind": kind,
+            "media": self.media + form.media,
+        }
+        return TemplateResponse(request, "consent/website_form.html", context)
+
+    def _back(self, website: Website) -> HttpResponseRedirect:
+        return HttpResponseRedirect(reverse("admin:websites_website_change", args=[website.pk]))
+
+
+def _language_name(code: str) -> str:
+    """A language in the language of the interface; its code where Django cannot name it."""
+    try:
+        return str(get_language_info(code)["name_translated"])
+    except KeyError:
+        return code
+
+
+def member_of(request: HttpRequest) -> User:
+    """Who is signed in; the console is closed to everybody else."""
+    return cast("User", request.user)
