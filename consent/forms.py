@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
 from django import forms
@@ -190,7 +190,8 @@ class NoticeForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         known = [code for code in NOTICE_LANGUAGES.split() if code in LANG_INFO]
-        self.fields["language"].choices = [(code, get_language_info(code)["name_translated"]) for code in known]
+        names = [(code, get_language_info(code)["name_translated"]) for code in known]
+        cast("forms.ChoiceField", self.fields["language"]).choices = names
 
 
 class JustificationForm(forms.Form):
@@ -215,7 +216,7 @@ class JustificationForm(forms.Form):
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["countries"].choices = list(countries)
+        cast("forms.ChoiceField", self.fields["countries"]).choices = list(countries)
         self.fields["ends_on"].widget.attrs["min"] = today.isoformat()
 
 

@@ -141,7 +141,7 @@ class WebsiteAdmin(WebsitePages, TenantAdmin):
             (gettext_lazy("Website"), {"fields": DETAILS}),
         ]
 
-    def save_model(self, request: HttpRequest, obj: Website, form: WebsiteForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Website, form: Any, change: bool) -> None:
         organization, author = organization_of(request), member_of(request)
         if not change:
             details = {name: form.cleaned_data[name] for name in DETAILS}
