@@ -51,6 +51,8 @@ _ATTRIBUTE = re.compile(
 
 _REFERENCE = re.compile(r"&(?:#(?:[0-9]+|[xX][0-9a-fA-F]+);?|([a-zA-Z][a-zA-Z0-9]*)(;?)(?=(=?)))")
 
+_DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
@@ -60,6 +62,8 @@ class Attribute:
     raw_value: str
     start: int
     end: int
+    # Name and quotes included.
+    whole: tuple[int, int]
 
     @property
     def value(self) -> str:
@@ -115,7 +119,7 @@ def _attributes(html: str, start: int, end: int) -> Iterator[Attribute]:
             continue
         value = next((group for group in ("double", "single", "bare") if match[group] is not None), None)
         value_start, value_end = match.span(value) if value else (match.end(), match.end())
-        yield Attribute(match["name"].lower(), html[value_start:value_end], value_start, value_end)
+        yield Attribute(match["name"].lower(), html[value_start:value_end], value_start, value_end, match.span())
 
 
 def unescape_attribute(raw: str) -> str:
@@ -137,11 +141,16 @@ def _decoded(match: re.Match[str]) -> str:
 
 def body_end(html: str) -> int:
     """Where something can be added as the last thing of the body."""
-    ends = [tag.start for tag in scan_tags(html) if tag.closes and tag.name == "body"]
-    return ends[-1] if ends else len(html)
+    ends = {tag.name: tag.start for tag in scan_tags(html) if tag.closes}
+    return ends.get("body", ends.get("html", len(html)))
 
 
 def body_start(html: str) -> int:
-    """Where something can be added as the first thing of the body."""
-    starts = [tag.end for tag in scan_tags(html) if not tag.closes and tag.name == "body"]
-    return starts[0] if starts else 0
+    """Where something can be added as the first thing of the body; never before a doctype."""
+    heads = [
+        tag for tag in scan_tags(html) if (tag.name, tag.closes) in {("body", False), ("head", True), ("html", False)}
+    ]
+    if not heads:
+        doctype = _DOCTYPE.match(html)
+        return doctype.end() if doctype else 0
+    return next((tag.end for tag in heads if tag.name == "body"), heads[-1].end)
