@@ -18,7 +18,7 @@ from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
 from django_countries import countries
 from unfold.widgets import (
-    BASE_INPUT_CLASSES,
+    INPUT_CLASSES,
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelect2MultipleWidget,
     UnfoldAdminSelectWidget,
@@ -210,7 +210,7 @@ class JustificationForm(forms.Form):
     )
     ends_on = forms.DateField(
         label=gettext_lazy("Ends on"),
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "class": " ".join(BASE_INPUT_CLASSES)}),
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "class": " ".join(INPUT_CLASSES)}),
         help_text=gettext_lazy("The last day that it counts. Then the website behaves as By consent."),
     )
 

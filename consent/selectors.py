@@ -93,10 +93,10 @@ def why_refused(
     if country in website_state(organization, website, now=now).justified_countries:
         return None
     return _(
-        "%(website)s is a website for %(country)s, where people must say yes before they are measured. "
-        "It can be set to Always track only with a legal justification that names %(country)s: propose one on the "
-        "website's page and have a second person confirm it. By consent needs none."
-    ) % {"website": website.name, "country": country_name(country)}
+        "In %(country)s people must say yes before they are measured. A website there can be set to Always track only "
+        "with a legal justification that names %(country)s: propose one on the website's page and have a second person "
+        "confirm it. By consent needs none."
+    ) % {"country": country_name(country)}
 
 
 # --- What is decided for whom -----------------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ class WebsiteAdmin(WebsitePages, TenantAdmin):
             return "–"
         how = VersionSource(website.changed_how).label
         who = website.changed_by_name or website.changed_by_email or how
-        return format_html("{} · {}", date_format(timezone.localtime(website.changed_at), "SHORT_DATETIME_FORMAT"), who)
+        return format_html("{} · {}", date_format(timezone.localtime(website.changed_at), "DATETIME_FORMAT"), who)
 
     # --- Form ---------------------------------------------------------------------------------------------------------
 
@@ -180,6 +180,8 @@ class WebsiteAdmin(WebsitePages, TenantAdmin):
         context = {
             **(extra_context or {}),
             **self.sections(request, website, now=now),
+            # Not the form's own object, which holds what was typed.
+            "website": website,
             "warning": people_abroad(organization, website, now=now),
             "groups": measured_now(organization, website),
             "history": tracking_history(organization, website)[:50],
