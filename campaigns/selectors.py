@@ -207,10 +207,8 @@ def _classes(counted: Sequence[tuple[Decided, int]]) -> list[CopyClass]:
     return [CopyClass(opens, clicks, people[opens, clicks]) for opens, clicks in order]
 
 
-def people_to_preview(organization: Organization, email: Email, *, search: str, limit: int = 20) -> list[Participant]:
-    """A few people to try an email with: of its audience, else of the organization; or the one with an address."""
-    if search:
-        return list(Participant.objects.filter(organization=organization, email_norm=search)[:1])
+def people_to_preview(organization: Organization, email: Email, *, limit: int = 20) -> list[Participant]:
+    """A few people to try an email with: of its audience, else of the organization."""
     found = list(audience_of(organization, email).order_by("pk")[:limit])
     return found or list(Participant.objects.filter(organization=organization).order_by("pk")[:limit])
 

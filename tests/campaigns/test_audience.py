@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-
-import pytest
 
 from campaigns.models import Campaign, Email
 from campaigns.selectors import audience_of
@@ -13,42 +10,9 @@ from common.tenancy import tenant
 from consent.models import Topic
 from consent.services import unsubscribe
 from delivery.services import suppress
-from participants.models import Participant
-from tests.campaigns.world import make_campaign, make_email, take_part
+from tests.campaigns.world import MakePerson, make_email, take_part
 from tests.support.cast import Cast
 from tests.support.world import make_participant, make_topic, make_website, subscribe_to
-
-Person = Callable[[str], Participant]
-
-
-@pytest.fixture
-def topic(cast: Cast, now: datetime) -> Topic:
-    return make_topic(cast.bakery, make_website(cast.bakery, cast.ana, now=now))
-
-
-@pytest.fixture
-def campaign(cast: Cast, topic: Topic, now: datetime) -> Campaign:
-    return make_campaign(cast.bakery, topic.website, now=now)
-
-
-@pytest.fixture
-def subscriber(cast: Cast, topic: Topic, now: datetime) -> Person:
-    def make(name: str) -> Participant:
-        person = make_participant(cast.bakery, f"{name}@mail.example.org", now=now)
-        subscribe_to(cast.bakery, person, topic, now=now)
-        return person
-
-    return make
-
-
-@pytest.fixture
-def player(cast: Cast, campaign: Campaign, now: datetime) -> Person:
-    def make(name: str) -> Participant:
-        person = make_participant(cast.bakery, f"{name}@mail.example.org", now=now)
-        take_part(cast.bakery, campaign, person, now=now)
-        return person
-
-    return make
 
 
 def names(cast: Cast, email: Email) -> set[str]:
@@ -57,7 +21,7 @@ def names(cast: Cast, email: Email) -> set[str]:
 
 
 def test_marketing_goes_to_subscriptions_only(
-    cast: Cast, campaign: Campaign, topic: Topic, subscriber: Person, player: Person, now: datetime
+    cast: Cast, campaign: Campaign, topic: Topic, subscriber: MakePerson, player: MakePerson, now: datetime
 ) -> None:
     subscriber("sue")
     player("paul")
@@ -67,7 +31,7 @@ def test_marketing_goes_to_subscriptions_only(
 
 
 def test_marketing_leaves_out_everybody_who_ended_it(
-    cast: Cast, campaign: Campaign, topic: Topic, subscriber: Person, now: datetime
+    cast: Cast, campaign: Campaign, topic: Topic, subscriber: MakePerson, now: datetime
 ) -> None:
     subscriber("sue")
     unsubscribed = subscriber("una")
@@ -79,14 +43,14 @@ def test_marketing_leaves_out_everybody_who_ended_it(
 
 
 def test_marketing_without_a_topic_goes_to_nobody(
-    cast: Cast, campaign: Campaign, subscriber: Person, now: datetime
+    cast: Cast, campaign: Campaign, subscriber: MakePerson, now: datetime
 ) -> None:
     subscriber("sue")
     assert names(cast, make_email(cast.bakery, campaign, now=now)) == set()
 
 
 def test_an_exit_screen_email_goes_to_those_who_took_part_whatever_they_subscribed_to(
-    cast: Cast, campaign: Campaign, player: Person, subscriber: Person, now: datetime
+    cast: Cast, campaign: Campaign, player: MakePerson, subscriber: MakePerson, now: datetime
 ) -> None:
     subscriber("sue")
     player("paul")
@@ -97,7 +61,7 @@ def test_an_exit_screen_email_goes_to_those_who_took_part_whatever_they_subscrib
 
 
 def test_a_marketing_reminder_needs_taking_part_and_a_subscription(
-    cast: Cast, campaign: Campaign, topic: Topic, player: Person, subscriber: Person, now: datetime
+    cast: Cast, campaign: Campaign, topic: Topic, player: MakePerson, subscriber: MakePerson, now: datetime
 ) -> None:
     subscriber("sue")
     player("paul")

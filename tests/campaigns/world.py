@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,10 @@ from campaigns.models import Campaign, CampaignKind, Email, Participation
 from common.tenancy import tenant
 from consent.models import Topic
 from participants.models import Participant
+from tests.support.world import make_participant, subscribe_to
 from websites.models import Website
+
+type MakePerson = Callable[[str], Participant]
 
 BODY = (
     "<mjml><mj-body><mj-section><mj-column><mj-text>Hello {{ first_name }}, "
@@ -46,3 +50,29 @@ def take_part(organization: Organization, campaign: Campaign, participant: Parti
         Participation.objects.create(
             organization=organization, campaign=campaign, participant=participant, participated_at=now, source="test"
         )
+
+
+def subscribers_of(organization: Organization, topic: Topic, *, now: datetime) -> MakePerson:
+    """Makes somebody who is subscribed."""
+
+    def make(name: str) -> Participant:
+        person = _person(organization, name, now=now)
+        subscribe_to(organization, person, topic, now=now)
+        return person
+
+    return make
+
+
+def players_of(organization: Organization, campaign: Campaign, *, now: datetime) -> MakePerson:
+    """Makes somebody who takes part."""
+
+    def make(name: str) -> Participant:
+        person = _person(organization, name, now=now)
+        take_part(organization, campaign, person, now=now)
+        return person
+
+    return make
+
+
+def _person(organization: Organization, name: str, *, now: datetime) -> Participant:
+    return make_participant(organization, f"{name}@mail.example.org", first_name=name.title(), now=now)

@@ -1,0 +1,153 @@
+"""An email of a campaign on its way to being compiled: what it is made of, and what has to be put right first."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from email.utils import formataddr
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import Organization
+from campaigns.models import Email, EmailKind
+from campaigns.rules import TimingProblem, timing_problem, utm_word
+from campaigns.selectors import audience_of
+from delivery.models import Purpose
+from delivery.rendering import BodyFormat, CompiledEmail, EmailSource, FooterLabels, check_email, compile_email
+from delivery.rules import needs_subscription
+from delivery.templating import TemplateError
+from tracking.instrument import Utm
+
+# The two links that every email must have, in the language that its author declared for it.
+FOOTERS = {
+    "en": FooterLabels(unsubscribe="Unsubscribe", preferences="What is measured, and your choice"),
+    "fr": FooterLabels(unsubscribe="Se désabonner", preferences="Ce qui est mesuré, et votre choix"),
+    "de": FooterLabels(unsubscribe="Abmelden", preferences="Was gemessen wird, und Ihre Wahl"),
+    "it": FooterLabels(unsubscribe="Annulla l’iscrizione", preferences="Che cosa viene misurato, e la tua scelta"),
+    "nl": FooterLabels(unsubscribe="Uitschrijven", preferences="Wat er gemeten wordt, en uw keuze"),
+    "es": FooterLabels(unsubscribe="Darse de baja", preferences="Qué se mide, y su elección"),
+    "pt": FooterLabels(unsubscribe="Cancelar a subscrição", preferences="O que é medido, e a sua escolha"),
+}
+# For emails that declare none: the language most spoken where the website is.
+LANGUAGE_OF_COUNTRY = {"FR": "fr", "BE": "fr", "LU": "fr", "MC": "fr", "DE": "de", "AT": "de", "CH": "de", "IT": "it"}
+LANGUAGE_OF_COUNTRY |= {"NL": "nl", "ES": "es", "PT": "pt", "BR": "pt"}
+_DECLARED = re.compile(r"<(?:mjml|html)\b[^>]*?\slang=[\"']?([a-zA-Z]{2})\b", re.IGNORECASE)
+
+FIELD_LABELS = {
+    "subject": gettext_lazy("Subject"),
+    "preheader": gettext_lazy("Preview text"),
+    "body": gettext_lazy("Body"),
+    "text": gettext_lazy("Plain text"),
+}
+
+
+def language_of(email: Email) -> str:
+    """The language that an email's own markup declares, else that of the website's country, else English."""
+    declared = _DECLARED.search(email.body)
+    if declared and declared[1].lower() in FOOTERS:
+        return declared[1].lower()
+    return LANGUAGE_OF_COUNTRY.get(str(email.campaign.website.country), "en")
+
+
+def email_source(email: Email) -> EmailSource:
+    """What the author wrote, as the compiler takes it."""
+    return EmailSource(
+        subject=email.subject,
+        preheader=email.preheader,
+        body=email.body,
+        text=email.text,
+        labels=FOOTERS[language_of(email)],
+        body_format=BodyFormat(email.body_format),
+        marketing=email.purpose == Purpose.MARKETING,
+        utm=utm_of(email) if email.add_utm else None,
+    )
+
+
+def utm_of(email: Email) -> Utm:
+    """Where a visit came from: the website's newsletter and the campaign. Nobody's name or number is in it."""
+    website = email.campaign.website
+    return Utm(source=website.domain or utm_word(website.name), medium="email", campaign=utm_word(email.campaign.name))
+
+
+def sender_of(email: Email) -> str:
+    """The From line as people read it."""
+    website = email.campaign.website
+    return formataddr((email.sender_name or website.sender_name, website.sender_email), charset="utf-8").replace(
+        "\n", " "
+    )
+
+
+def draft_errors(email: Email) -> list[TemplateError]:
+    """What the mail would break on, each with its field and line."""
+    return check_email(email_source(email))
+
+
+def compile_draft(email: Email) -> tuple[CompiledEmail | None, list[str]]:
+    """The compiled email, or what has to be put right in it."""
+    source = email_source(email)
+    problems = [f"{FIELD_LABELS[problem.field]}: {problem}" for problem in check_email(source)]
+    return (None, problems) if problems else (compile_email(source), [])
+
+
+# --- What else keeps an email from leaving ----------------------------------------------------------------------------
+
+
+def problems_of(organization: Organization, email: Email, *, starts_at: datetime, now: datetime) -> list[str]:
+    """Everything beside its content that an email cannot be sent for, in the words of the person who tries."""
+    problems = [*_archived(email), *_timing(email, starts_at), *_sender(organization, email), *_permission(email)]
+    # Who will be subscribed when a planned email starts is not known yet.
+    if not problems and starts_at <= now and not audience_of(organization, email).exists():
+        problems.append(_nobody(email))
+    return problems
+
+
+def _archived(email: Email) -> list[str]:
+    if email.archived_at is not None:
+        return [_("The email is archived. Bring it back first.")]
+    if email.campaign.archived_at is not None:
+        return [_("The campaign is archived. Bring it back first.")]
+    return []
+
+
+def _timing(email: Email, starts_at: datetime) -> list[str]:
+    campaign = email.campaign
+    problem = timing_problem(email.kind, opens_at=campaign.opens_at, closes_at=campaign.closes_at, starts_at=starts_at)
+    if problem is TimingProblem.NOT_OPEN_YET:
+        return [_("The campaign is not open by then, so nobody can have taken part.")]
+    if problem is TimingProblem.CLOSED:
+        return [_("The campaign is closed by then: a reminder would call for something that has ended.")]
+    return []
+
+
+def _sender(organization: Organization, email: Email) -> list[str]:
+    problems = []
+    if not email.campaign.website.sender_email:
+        problems.append(_("The website has no sender address. Give it one under Publishing > Websites."))
+    if email.purpose == Purpose.MARKETING and not organization.legal_address.strip():
+        problems.append(
+            _("Your organization has no postal address, which every marketing email must show. See Settings.")
+        )
+    return problems
+
+
+def _permission(email: Email) -> list[str]:
+    if email.kind == EmailKind.EXIT_SCREEN and needs_subscription(email.purpose):
+        return [_("An exit-screen email answers somebody who took part, so its purpose cannot be marketing.")]
+    if not needs_subscription(email.purpose):
+        return []
+    if email.topic is None:
+        return [_("Choose a topic: marketing goes to the people who subscribed to one.")]
+    if email.topic.website_id != email.campaign.website_id:
+        return [_("The topic belongs to another website than the campaign.")]
+    return []
+
+
+def _nobody(email: Email) -> str:
+    if needs_subscription(email.purpose) and email.topic is not None:
+        return _("Nobody would get it: nobody whose address accepts mail is subscribed to “%(topic)s”.") % {
+            "topic": email.topic.name
+        }
+    if email.kind == EmailKind.EXIT_SCREEN:
+        return _("Nobody would get it: nobody has taken part in this campaign who did not get it already.")
+    return _("Nobody would get it: nobody has taken part in this campaign yet.")

@@ -1,0 +1,39 @@
+"""Launches whose time has come."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+from django.db import DatabaseError
+from django.utils import timezone
+
+from accounts.models import Organization
+from campaigns.models import Launch
+from campaigns.services import expand_audience
+from common.tenancy import call_door, tenant
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="campaigns.expand_due_launches")
+def expand_due_launches() -> int:
+    """Write the messages of planned launches that are due, and of any that a crash left without; returns how many."""
+    started = 0
+    for organization_id, mailing_id in call_door("door_due_mailings", [timezone.now()]):
+        try:
+            started += _expand(organization_id, mailing_id)
+        except DatabaseError as error:
+            # One organization's trouble must not hold up the others; the next beat tries again.
+            logger.warning("could not start mailing %s: %s", mailing_id, type(error).__name__)
+    return started
+
+
+def _expand(organization_id: int, mailing_id: int) -> bool:
+    with tenant(organization_id):
+        launch = Launch.objects.filter(mailing=mailing_id, mailing__expanded_at__isnull=True).first()
+        if launch is None:
+            return False
+        organization = Organization.objects.get(pk=organization_id)
+        expand_audience(organization, launch, now=timezone.now())
+        return True
