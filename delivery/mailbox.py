@@ -91,7 +91,6 @@ class Shelf:
 
     def store(self, batch: Sequence[Caught]) -> None:
         """All of them or none; raises a database error when it cannot."""
-        close_old_connections()
         by_organization: dict[int, list[Caught]] = defaultdict(list)
         for caught in batch:
             organization_id = self._organization_of(caught.username)
@@ -157,6 +156,7 @@ class Clerk:
                     kept.set_result(stored)
 
     def _store(self, messages: Sequence[Caught]) -> bool:
+        close_old_connections()
         try:
             self._shelf.store(messages)
         except db.Error as error:

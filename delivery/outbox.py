@@ -311,8 +311,6 @@ def release_claims(mailing: Mailing, claimed: Sequence[Claimed]) -> None:
 
 def fail_claims(mailing: Mailing, failures: Sequence[tuple[Claimed, str]]) -> None:
     """End messages that cannot be written, such as one whose template stumbles over a person's data."""
-    if not failures:
-        return
     with tenant(mailing.organization_id):
         with connection.cursor() as cursor:
             cursor.execute(

@@ -16,6 +16,12 @@ def waiting_messages(organization_id: int, mailing_id: int) -> QuerySet[Message]
     return Message.objects.filter(organization_id=organization_id, mailing_id=mailing_id, status__in=unfinished)
 
 
+def is_due(mailing: Mailing, *, now: datetime) -> bool:
+    """Whether there is a message to be sent now."""
+    due = Q(due_at__isnull=True) | Q(due_at__lte=now)
+    return waiting_messages(mailing.organization_id, mailing.pk).filter(due).exists()
+
+
 def needs_sender(mailing: Mailing, *, now: datetime) -> bool:
     """Whether something is to be done for a mailing and nobody seems to be at it.
 
@@ -24,8 +30,7 @@ def needs_sender(mailing: Mailing, *, now: datetime) -> bool:
     waiting = waiting_messages(mailing.organization_id, mailing.pk)
     if waiting.filter(status=MessageStatus.CLAIMED, due_at__gt=now).exists():
         return False
-    due = Q(due_at__isnull=True) | Q(due_at__lte=now)
-    return waiting.filter(due).exists() or not waiting.exists()
+    return is_due(mailing, now=now) or not waiting.exists()
 
 
 def neighbours(organization: Organization, caught: CaughtMessage) -> tuple[int | None, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,8 +22,11 @@ from delivery.models import (
     Suppression,
     SuppressionReason,
 )
+from delivery.rendering import CompiledEmail
 from delivery.selectors import waiting_messages
 from tracking.models import TrackedMessage
+from tracking.services import register_content
+from websites.models import Website
 
 SEND_TASK = "delivery.send_mailing"
 
@@ -33,6 +37,54 @@ ENDED = (MailingState.CANCELLED, MailingState.DONE)
 
 class MailingRefused(Exception):  # noqa: N818 - the words of the person who is refused, not a fault
     """A mailing cannot be paused, resumed or cancelled; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What is frozen beside an email's content: who it is from, and the names that its templates may use."""
+
+    from_email: str
+    from_name: str
+    reply_to: str
+    legal_name: str
+    legal_address: str
+    website: str
+    campaign: str
+    # Marketing mail offers unsubscribing in its headers too (rule D1).
+    list_unsubscribe: bool
+
+
+def freeze_content(
+    organization: Organization,
+    website: Website,
+    *,
+    compiled: CompiledEmail,
+    purpose: Purpose | str,
+    now: datetime,
+    sender_name: str = "",
+    reply_to: str = "",
+    campaign_name: str = "",
+) -> ContentSnapshot:
+    """Keep an email as it is launched: whatever is edited afterwards, all its copies are the same."""
+    envelope = Envelope(
+        from_email=website.sender_email,
+        from_name=sender_name or website.sender_name,
+        reply_to=reply_to,
+        legal_name=organization.legal_name or organization.name,
+        legal_address=organization.legal_address,
+        website=website.name,
+        campaign=campaign_name,
+        list_unsubscribe=Purpose(purpose) == Purpose.MARKETING,
+    )
+    links = [{"number": link.number, "url": link.destination, "label": link.label} for link in compiled.links]
+    with tenant(organization.pk):
+        return ContentSnapshot.objects.create(
+            organization=organization,
+            website=website,
+            tracked_content=register_content(organization, website, links),
+            compiled={**compiled.to_dict(), "envelope": asdict(envelope)},
+            created_at=now,
+        )
 
 
 def create_mailing(
@@ -94,7 +146,7 @@ def cancel_mailing(organization: Organization, mailing: Mailing, *, now: datetim
         return _unsent(current).update(status=MessageStatus.CANCELLED, due_at=None)
 
 
-def start_mailing(organization_id: int, mailing_id: int, *, now: datetime) -> Mailing | None:
+def begin_mailing(organization_id: int, mailing_id: int, *, now: datetime) -> Mailing | None:
     """The mailing if it may be sent now, marked as being sent.
 
     What a worker that ended left in *sending* becomes unknown: it may have been sent.

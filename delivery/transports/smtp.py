@@ -79,6 +79,8 @@ class SmtpConnection:
         self._account = account
         self._smtp: smtplib.SMTP | None = None
         self._sent = 0
+        # From the moment that the server took the sender until its verdict on the envelope.
+        self._in_envelope = False
         # From the moment that a message's bytes leave until the server's verdict on them.
         self._in_data = False
         # A RSET has been written whose answer comes before anything else.
@@ -113,7 +115,7 @@ class SmtpConnection:
         """The outcome of every message of the group, and what is wrong with the connection if something is."""
         outcomes: list[Outcome] = []
         trouble = None
-        self._in_data = False
+        self._in_envelope = self._in_data = False
         try:
             self.open()
             self._announce(b"", group[0])
@@ -186,8 +188,10 @@ class SmtpConnection:
             answers.append(self._reply())
             if answers[-1][0] == 421:
                 raise SmtpTroubleError(answers[-1][1])
+            self._in_envelope = True
             if answers[-1][0] >= 400 and not self._pipelines:
                 break
+        self._in_envelope = False
         bad = next(((code, words) for code, words in answers if code >= 400), None)
         if bad is None:
             return None
@@ -229,8 +233,10 @@ class SmtpConnection:
 
     def _after_loss(self, rest: Sequence[Outgoing], words: str) -> list[Outcome]:
         outcomes = [Outcome(message.id, Result.UNTOUCHED, words) for message in rest]
-        if self._in_data and outcomes:
-            outcomes[0] = Outcome(rest[0].id, Result.UNCERTAIN, words)
+        if outcomes and (self._in_data or self._in_envelope):
+            # A server that always hangs up at the same recipient must not see that one first every time.
+            result = Result.UNCERTAIN if self._in_data else Result.DEFERRED
+            outcomes[0] = Outcome(rest[0].id, result, words)
         return outcomes
 
     def _drop(self) -> None:

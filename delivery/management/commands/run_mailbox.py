@@ -15,6 +15,8 @@ from delivery.transports import MAILBOX_HOST
 
 class Command(BaseCommand):
     help = "Run the built-in mailbox: an SMTP server on this machine whose messages are read in the console."
+    # `manage.py prepare` has run them; the mailbox should be there at once.
+    requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         port = settings.MAILBOX_PORT

@@ -1,0 +1,280 @@
+"""Sends a mailing: claim, decide, write, hand over, record.
+
+Several workers may do this for one mailing at the same time; rows decide who does what. Database work happens in this
+thread alone and in short transactions; connections to the mail server work beside it in threads of their own.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+
+from django import db
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from common.tenancy import tenant
+from delivery.composing import Composer
+from delivery.models import Mailing, MailingState, MessageStatus
+from delivery.outbox import (
+    Claimed,
+    Settled,
+    claim_messages,
+    fail_claims,
+    hold_state,
+    keep_sending,
+    may_leave,
+    record,
+    release_claims,
+    settle,
+)
+from delivery.selectors import is_due
+from delivery.services import begin_mailing, finish_mailing, note_trouble, pause_mailing
+from delivery.templating import TemplateError
+from delivery.transports import (
+    GroupSent,
+    Outgoing,
+    SmtpPool,
+    SmtpTroubleError,
+    TransportNotConfiguredError,
+    account_of,
+)
+
+logger = logging.getLogger(__name__)
+
+# How many messages are on their way over one connection at most: as many of each are unknown after a crash.
+LARGEST_GROUP = 10
+LARGEST_CLAIM = 200
+# How long a group should take, so that pausing takes effect soon however slow the server is.
+GROUP_SECONDS = 1.0
+RENEW_SECONDS = 30.0
+LISTEN_SECONDS = 0.5
+DATABASE_PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What one run did, by the state that messages came to, and whether it stopped with more to do."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    more_due: bool = False
+
+
+def send_mailing(
+    organization_id: int,
+    mailing_id: int,
+    *,
+    stop_after: float | None = None,
+    clock: Callable[[], datetime] = timezone.now,
+) -> Progress:
+    """Send what is due of a mailing, until nothing is, it is paused or cancelled, or ``stop_after`` seconds passed."""
+    mailing = begin_mailing(organization_id, mailing_id, now=clock())
+    if mailing is None:
+        return Progress()
+    try:
+        pool = SmtpPool(account_of(mailing.organization), size=settings.SMTP_CONNECTIONS)
+    except TransportNotConfiguredError as error:
+        pause_mailing(mailing.organization, mailing, now=clock(), reason=str(error))
+        return Progress()
+    try:
+        if is_due(mailing, now=clock()):
+            pool.open()
+        return _Run(mailing, pool, clock=clock, stop_after=stop_after).run()
+    except SmtpTroubleError as error:
+        _say_why_nothing_leaves(mailing, error, now=clock())
+        return Progress()
+    finally:
+        pool.close()
+
+
+def _say_why_nothing_leaves(mailing: Mailing, trouble: SmtpTroubleError, *, now: datetime) -> None:
+    """A trouble that lasts pauses the mailing; another one is shown while beat tries again."""
+    if trouble.lasting:
+        pause_mailing(mailing.organization, mailing, now=now, reason=trouble.words)
+    else:
+        note_trouble(mailing, trouble.words)
+
+
+class _Run:
+    """One worker's way through a mailing."""
+
+    def __init__(
+        self, mailing: Mailing, pool: SmtpPool, *, clock: Callable[[], datetime], stop_after: float | None
+    ) -> None:
+        self._mailing = mailing
+        self._pool = pool
+        self._clock = clock
+        self._deadline = time.monotonic() + stop_after if stop_after is not None else None
+        self._composer = Composer(mailing)
+        self._ready: deque[tuple[Claimed, Outgoing]] = deque()
+        self._on_their_way: dict[int, Claimed] = {}
+        self._finished: list[GroupSent] = []
+        self._counts: Counter[str] = Counter()
+        self._looked_until = 0
+        self._nothing_due = False
+        self._stopped = False
+        # Somebody paused or cancelled it.
+        self._halted = False
+        self._trouble: SmtpTroubleError | None = None
+        self._troubles = 0
+        self._message_seconds = GROUP_SECONDS / LARGEST_GROUP
+        self._renew_at = time.monotonic() + RENEW_SECONDS
+
+    def run(self) -> Progress:
+        """Until nothing is due, or nothing may be sent any more."""
+        while not self._is_over():
+            if self._wants_more():
+                self._patiently(self._prepare)
+            self._patiently(self._turn)
+            self._listen()
+        return self._conclude()
+
+    def _is_over(self) -> bool:
+        if self._on_their_way or self._finished:
+            return False
+        return self._stopped or (self._nothing_due and not self._ready)
+
+    # --- Preparing
+
+    def _wants_more(self) -> bool:
+        """While the connections are busy, so that they never wait for the next messages."""
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            self._stopped = True
+        low = self._pool.size * self._group_size
+        return not self._stopped and not self._nothing_due and len(self._ready) < low
+
+    def _prepare(self) -> None:
+        """Claim, decide and write some messages."""
+        after = self._looked_until
+        claim = claim_messages(self._mailing, after=after, limit=self._claim_size, now=self._clock())
+        self._looked_until = claim.latest_id or 0
+        # What came back meanwhile has a lower number: look once more from the start before saying that nothing is due.
+        self._nothing_due = claim.latest_id is None and after == 0
+        failures = []
+        for claimed in claim.messages:
+            try:
+                self._ready.append((claimed, self._composer.compose(claimed, now=self._clock())))
+            except (TemplateError, ValueError) as error:
+                failures.append((claimed, str(error)))
+        if failures:
+            fail_claims(self._mailing, failures)
+            self._counts["failed"] += len(failures)
+
+    @property
+    def _claim_size(self) -> int:
+        """As many as leave long before their decision is too old."""
+        soon = self._pool.size * int(5.0 / self._message_seconds)
+        return max(2 * self._pool.size, min(LARGEST_CLAIM, soon))
+
+    @property
+    def _group_size(self) -> int:
+        return max(1, min(LARGEST_GROUP, int(GROUP_SECONDS / self._message_seconds)))
+
+    # --- Handing over and recording
+
+    def _turn(self) -> None:
+        """In one transaction: write what came of the messages that are back, and mark the next ones as being sent."""
+        wanted = self._next_messages()
+        if not wanted and not self._finished:
+            return
+        now = self._clock()
+        with tenant(self._mailing.organization_id):
+            state = hold_state(self._mailing)
+            settled = self._settle(cancelled=state == MailingState.CANCELLED, now=now)
+            record(settled, now=now)
+            leaving: set[int] = set()
+            if wanted and state == MailingState.SENDING:
+                leaving = may_leave(self._mailing, [claimed for claimed, _outgoing in wanted], now=now)
+        self._forget_finished(settled)
+        for _one in wanted:
+            self._ready.popleft()
+        self._hand_over([one for one in wanted if one[0].id in leaving])
+        if state != MailingState.SENDING:
+            self._stopped = self._halted = True
+        elif len(leaving) < len(wanted):
+            self._nothing_due = False  # they went back to be decided anew
+
+    def _next_messages(self) -> list[tuple[Claimed, Outgoing]]:
+        if self._stopped:
+            return []
+        return list(islice(self._ready, self._pool.idle * self._group_size))
+
+    def _settle(self, *, cancelled: bool, now: datetime) -> list[Settled]:
+        return [
+            settle(self._on_their_way[outcome.id], outcome, cancelled=cancelled, now=now)
+            for sent in self._finished
+            for outcome in sent.outcomes
+        ]
+
+    def _forget_finished(self, settled: list[Settled]) -> None:
+        self._finished.clear()
+        for one in settled:
+            del self._on_their_way[one.id]
+            self._counts[str(one.status)] += 1
+            if one.status == MessageStatus.QUEUED and one.due_at is None:
+                self._nothing_due = False
+
+    def _hand_over(self, leaving: list[tuple[Claimed, Outgoing]]) -> None:
+        # Spread over all idle connections, so that a small mailing uses them too.
+        size = max(1, min(self._group_size, -(-len(leaving) // max(1, self._pool.idle))))
+        for start in range(0, len(leaving), size):
+            group = leaving[start : start + size]
+            self._on_their_way |= {claimed.id: claimed for claimed, _outgoing in group}
+            self._pool.submit([outgoing for _claimed, outgoing in group])
+
+    def _listen(self) -> None:
+        """Wait for connections to come back, unless there is something else to do."""
+        if not self._pool.busy:
+            return
+        done = self._pool.collect(seconds=0.0 if self._wants_more() else LISTEN_SECONDS)
+        self._finished += done
+        for sent in done:
+            self._judge(sent)
+        if self._on_their_way and time.monotonic() > self._renew_at:
+            self._renew_at = time.monotonic() + RENEW_SECONDS
+            keep_sending(list(self._on_their_way), self._mailing, now=self._clock())
+
+    def _judge(self, sent: GroupSent) -> None:
+        """Learn from how a group fared: how fast the server is, and whether it is of any use."""
+        if sent.trouble is None:
+            self._troubles = 0
+            per_message = sent.seconds / len(sent.outcomes)
+            self._message_seconds = 0.7 * self._message_seconds + 0.3 * max(per_message, 0.0001)
+            return
+        self._troubles += 1
+        if sent.trouble.lasting or self._troubles > self._pool.size:
+            self._trouble, self._stopped = sent.trouble, True
+
+    # --- When something fails, and at the end
+
+    def _patiently(self, step: Callable[[], None]) -> None:
+        """Try a step again while the database is away: what mail servers said must not be forgotten for that."""
+        give_up_at = time.monotonic() + DATABASE_PATIENCE_SECONDS
+        pause = 0.1
+        while True:
+            try:
+                return step()
+            except (db.OperationalError, db.InterfaceError) as error:
+                if connection.in_atomic_block or time.monotonic() > give_up_at:
+                    raise
+                logger.warning("the database is away, sending waits: %s", type(error).__name__)
+                connection.close()
+                time.sleep(pause)
+                pause = min(2 * pause, 2.0)
+
+    def _conclude(self) -> Progress:
+        mailing, now = self._mailing, self._clock()
+        release_claims(mailing, [claimed for claimed, _outgoing in self._ready])
+        if self._trouble is not None:
+            _say_why_nothing_leaves(mailing, self._trouble, now=now)
+        else:
+            note_trouble(mailing, "")
+        if self._nothing_due:
+            finish_mailing(mailing, now=now)
+        return Progress(self._counts, more_due=self._stopped and not self._halted and self._trouble is None)
