@@ -87,9 +87,7 @@ def test_f2_a_new_website_starts_on_never_whatever_its_country(
     assert (version.source, version.author, str(version.country)) == ("created", cast.ana, country)
 
 
-def test_every_change_is_a_version_with_author_time_and_reason(
-    bakery: Organization, cast: Cast, now: datetime
-) -> None:
+def test_every_change_is_a_version_with_author_time_and_reason(bakery: Organization, cast: Cast, now: datetime) -> None:
     website = create(bakery, cast, now, "BE")
     services.change_email_tracking(
         bakery, website, tracking="by_consent", author=cast.max, reason="we ask now", now=later(now, hours=1)
@@ -119,9 +117,7 @@ def test_the_same_setting_again_adds_no_version(bakery: Organization, cast: Cast
     assert tracking_history(bakery, website).count() == 1
 
 
-def test_h1_never_empties_every_moment_in_the_same_transaction(
-    bakery: Organization, cast: Cast, now: datetime
-) -> None:
+def test_h1_never_empties_every_moment_in_the_same_transaction(bakery: Organization, cast: Cast, now: datetime) -> None:
     website = resolved(bakery, cast, now)
     services.change_email_tracking(
         bakery, website, tracking="never", author=cast.max, reason="", now=later(now, hours=1)

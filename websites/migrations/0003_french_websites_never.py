@@ -5,23 +5,28 @@ from django.utils import timezone
 
 from websites.services import enforce_country_rules
 
-# A warning, so that it is read at every log level but the quietest: it changes what is measured.
-log = logging.getLogger("websites.country_rule").warning
+logger = logging.getLogger("websites.country_rule")
 
 
 def put_french_websites_on_never(apps, schema_editor):
-    enforce_country_rules(
+    lines = []
+    done = enforce_country_rules(
         websites=apps.get_model("websites", "Website"),
         versions=apps.get_model("websites", "EmailTrackingVersion"),
         permissions=apps.get_model("websites", "MeasurementPermission"),
         now=timezone.now(),
-        log=log,
+        log=lines.append,
         using=schema_editor.connection.alias,
     )
+    for line in lines:
+        # A warning is read at every log level but the quietest: this changes what is measured.
+        logger.log(logging.WARNING if done else logging.INFO, line)
 
 
 def turn_nothing_on(apps, schema_editor):
-    log("Taking the French rule back turns nothing on: the websites stay on Never track until somebody decides.")
+    logger.warning(
+        "Taking the French rule back turns nothing on: the websites stay on Never track until somebody decides."
+    )
 
 
 class Migration(migrations.Migration):
