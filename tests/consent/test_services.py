@@ -280,9 +280,7 @@ def test_loosening_asks_for_a_reason_and_tightening_does_not(bakery: Organizatio
     assert website.email_tracking == "never"
 
 
-def test_several_websites_at_once_and_a_refused_one_stops_none(
-    bakery: Organization, cast: Cast, now: datetime
-) -> None:
+def test_several_websites_at_once_and_a_refused_one_stops_none(bakery: Organization, cast: Cast, now: datetime) -> None:
     swiss = make_website(bakery, cast.ana, now=now, name="Swiss", country="CH")
     belgian = make_website(bakery, cast.ana, now=now, name="Belgian", country="BE")
     already = make_website(bakery, cast.ana, now=now, name="Already", country="CH", tracking=EmailTracking.ALWAYS)
@@ -380,17 +378,13 @@ def test_d5_an_owner_proposes_and_the_dpo_confirms(
 
 
 @pytest.mark.parametrize("who", ["max", "dana", "ben", "cleo"])
-def test_d5_nobody_else_proposes(
-    bakery: Organization, cast: Cast, website: Website, now: datetime, who: str
-) -> None:
+def test_d5_nobody_else_proposes(bakery: Organization, cast: Cast, website: Website, now: datetime, who: str) -> None:
     with pytest.raises(JustificationRefused, match="Only an owner"):
         propose(bakery, cast, website, ["BE"], author=getattr(cast, who), now=now)
 
 
 @pytest.mark.parametrize("who", ["ana", "max", "ben", "cleo"])
-def test_d5_nobody_else_confirms(
-    bakery: Organization, cast: Cast, website: Website, now: datetime, who: str
-) -> None:
+def test_d5_nobody_else_confirms(bakery: Organization, cast: Cast, website: Website, now: datetime, who: str) -> None:
     proposed = propose(bakery, cast, website, ["BE"], now=now)
     with pytest.raises(JustificationRefused):
         services.confirm_justification(bakery, proposed, author=getattr(cast, who), now=later(now, days=9), note="x")
