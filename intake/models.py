@@ -6,8 +6,9 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import TenantModel, User
+from accounts.models import BulkTenantModel, TenantModel, User
 from campaigns.models import Campaign
+from common.keys import encode_key, new_key
 from consent.models import Basis, Topic
 
 
@@ -25,14 +26,23 @@ class ImportState(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
+def import_path(instance: Import, filename: str) -> str:
+    """Where a file is kept: its own name may say something about people, and two may have the same."""
+    return f"imports/{instance.organization_id}/{encode_key(new_key())}.csv"
+
+
 class Import(TenantModel):
-    """One file: what it is, how its columns are read, how far it got. Chunks are numbered, so it can be resumed."""
+    """One file: what it is, how its columns are read, how far it got.
+
+    ``rows_done`` is written in the transaction of each chunk, so that a run that was cut short goes on where it stood.
+    """
 
     kind = models.CharField(_("what"), max_length=12, choices=ImportKind, default=ImportKind.PARTICIPANTS)
     state = models.CharField(_("state"), max_length=10, choices=ImportState, default=ImportState.UPLOADED)
     filename = models.CharField(_("file"), max_length=255)
-    file = models.FileField(upload_to="imports/%Y/%m/")
-    error_file = models.FileField(upload_to="imports/%Y/%m/", blank=True)
+    file = models.FileField(upload_to=import_path)
+    # {"encoding": …, "delimiter": …, "header": […], "header_row": 1, "sample": [[…], …]}, found when it was uploaded.
+    layout = models.JSONField(default=dict)
     # {"Column in the file": "email" | "country" | … | "attribute:name" | ""}
     mapping = models.JSONField(default=dict)
     # Subscriptions: topic with its basis and where the permission was collected.
@@ -58,3 +68,26 @@ class Import(TenantModel):
         verbose_name = _("import")
         verbose_name_plural = _("imports")
         ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return self.filename
+
+
+class ImportIssue(BulkTenantModel):
+    """What is listed about one row of a file, and handed out as the error file. Written with the chunk of the row."""
+
+    # Only so many of an import; its counts are complete.
+    LIMIT = 100_000
+
+    source = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="issues", db_index=False)
+    row = models.PositiveIntegerField()
+    column = models.CharField(max_length=120)
+    value = models.CharField(max_length=300)
+    # intake.rules.Issue
+    issue = models.CharField(max_length=30)
+
+    class Meta:
+        indexes = (
+            # The error file, in the order of the rows.
+            models.Index(fields=["source", "row", "id"], name="import_issues_by_row"),
+        )

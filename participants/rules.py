@@ -49,7 +49,7 @@ class Address(NamedTuple):
 # Nearly every address of a file; all others go the slow way. "--" is for international labels, which need more care.
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]++"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?+"
-_PLAIN = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+@(?:{_LABEL}\.)+[a-z][a-z0-9-]{{0,61}}[a-z0-9]", re.ASCII)
+_PLAIN = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*+@(?:{_LABEL}\.)+[a-z][a-z0-9-]{{0,61}}[a-z0-9]", re.ASCII)
 _TOP_LEVEL = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]", re.ASCII)
 # Spreadsheets and web pages leave these behind; nobody sees them.
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
@@ -59,18 +59,10 @@ def parse_email(text: str) -> Address:
     """The address in a cell or field. Raises AddressError."""
     email = text.strip()
     norm = email.lower()
-    if _is_plain(norm) and (len(email) == len(text) or not _has_control(text)):
+    plain = _PLAIN.fullmatch(norm) and len(norm) <= MAX_EMAIL and "--" not in norm
+    if plain and (len(email) == len(text) or not _has_control(text)):
         return Address(email, norm)
     return _parse_odd_email(text)
-
-
-def _is_plain(norm: str) -> bool:
-    return (
-        len(norm) <= MAX_EMAIL
-        and norm.find("@") <= MAX_LOCAL_PART
-        and "--" not in norm
-        and _PLAIN.fullmatch(norm) is not None
-    )
 
 
 def _parse_odd_email(text: str) -> Address:

@@ -8,6 +8,7 @@ class Migration(migrations.Migration):
 
     operations = [
         force_row_security("intake_import"),
+        force_row_security("intake_importissue"),
         create_door(
             "door_waiting_imports",
             "quiet_since timestamptz",

@@ -1,0 +1,236 @@
+"""A chunk of people: new ones are made, known ones get what the file says about them.
+
+COPY cannot write to a table behind row-level security, so a chunk is copied into a temporary table and goes on from
+there as sets. Each statement is one pass over the chunk; nothing is asked per row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from accounts.models import Organization
+from common.jobs import after_commit
+from consent.imports import VERDICTS_TABLE, Answers, record_choices, subscribe_people
+from consent.models import Basis, Topic
+from consent.rules import Kind, Verdict
+from consent.services import apply_move
+from intake.imports.listing import list_rows
+from intake.models import Import
+from intake.readers.participants import COLUMNS
+from intake.readers.rows import Chunk, Listed
+from intake.rules import CONSENT_FIELDS, Issue
+from tracking.services import change_participant_countries
+
+# The planner knows nothing about a temporary table, and little about a table that is just being filled: left to itself
+# it once compared every row of the chunk with every person. One look into an index per row is always right here.
+PIN_PLANS = """
+SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off;
+SET LOCAL enable_seqscan = off; SET LOCAL jit = off"""
+
+_CREATE = """
+DROP TABLE IF EXISTS pg_temp.intake_row, pg_temp.intake_person;
+CREATE TEMP TABLE intake_row (
+    row_no int, email text, email_norm text, country text, locale text, first_name text, last_name text,
+    external_id text, attributes jsonb, opens text, clicks text
+) ON COMMIT DROP"""
+_COPY = f"COPY intake_row ({', '.join(COLUMNS)}) FROM STDIN (NULL '')"
+
+# In the order of the addresses, in which their index grows too. New people get their number here.
+_FIND = """
+CREATE TEMP TABLE intake_person ON COMMIT DROP AS
+SELECT r.*, p.id IS NULL AS is_new,
+       coalesce(p.id, nextval('participants_participant_id_seq')) AS participant_id,
+       coalesce(p.country <> r.country, false) AS moves,
+       coalesce(p.email <> r.email, false) OR coalesce(p.country <> r.country, false)
+       OR coalesce(p.locale <> r.locale, false) OR coalesce(p.first_name <> r.first_name, false)
+       OR coalesce(p.last_name <> r.last_name, false) OR coalesce(p.external_id <> r.external_id, false)
+       OR coalesce(NOT p.attributes @> r.attributes, false) AS changes
+  FROM (SELECT * FROM intake_row ORDER BY email_norm) r
+  LEFT JOIN participants_participant p ON p.organization_id = %(organization)s AND p.email_norm = r.email_norm"""
+
+# Held until the end, so that nobody moves them elsewhere meanwhile.
+_MOVING = """
+SELECT p.id, i.country FROM intake_person i JOIN participants_participant p ON p.id = i.participant_id
+ WHERE i.moves AND p.country <> i.country ORDER BY p.id FOR NO KEY UPDATE OF p"""
+
+_UPDATE = """
+UPDATE participants_participant AS p
+   SET email = i.email,
+       country = CASE WHEN i.moves THEN i.country ELSE p.country END,
+       locale = coalesce(i.locale, p.locale),
+       first_name = coalesce(i.first_name, p.first_name),
+       last_name = coalesce(i.last_name, p.last_name),
+       external_id = coalesce(i.external_id, p.external_id),
+       attributes = p.attributes || coalesce(i.attributes, '{}'),
+       updated_at = %(now)s
+  FROM intake_person i
+ WHERE p.id = i.participant_id AND i.changes"""
+
+_INSERT = """
+INSERT INTO participants_participant (id, organization_id, email, email_norm, country, locale, first_name, last_name,
+                                      external_id, attributes, created_at, updated_at)
+SELECT participant_id, %(organization)s, email, email_norm, coalesce(country, ''), coalesce(locale, ''),
+       coalesce(first_name, ''), coalesce(last_name, ''), coalesce(external_id, ''), coalesce(attributes, '{}'),
+       %(now)s, %(now)s
+  FROM intake_person WHERE is_new"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One chunk on its way, with what all of its steps need."""
+
+    organization: Organization
+    source: Import
+    now: datetime
+    counts: Counter[str]
+
+    def execute(self, query: str, values: dict[str, Any] | None = None) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(query, {"organization": self.organization.pk, "now": self.now, **(values or {})})
+            return int(cursor.rowcount)
+
+    def fetch(self, query: str, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            cursor.execute(query, {"organization": self.organization.pk, **(values or {})})
+            return cursor.fetchall()
+
+
+def store_participants(
+    organization: Organization, source: Import, chunk: Chunk, *, answers: Answers, now: datetime
+) -> Counter[str]:
+    """Write the people of a chunk and what the file says about them; says what was done. Inside a transaction."""
+    work = _Work(organization, source, now, Counter())
+    copy_chunk(chunk, create=_CREATE, copy=_COPY)
+    work.execute(_FIND)
+    _move_people(work)
+    work.counts["updated"] = work.execute(_UPDATE)
+    work.counts["created"] = work.execute(_INSERT)
+    work.counts["unchanged"] = chunk.people - work.counts["updated"] - work.counts["created"]
+    if any(target in CONSENT_FIELDS for target in source.mapping.values()):
+        _record_answers(work, answers)
+    if source.topic is not None:
+        _subscribe(work, source.topic)
+    if source.campaign is not None:
+        work.counts["participations"] = work.execute(
+            _JOIN_CAMPAIGN, {"campaign": source.campaign_id, "source": source.filename[:120]}
+        )
+    return work.counts
+
+
+def copy_chunk(chunk: Chunk, *, create: str, copy: str) -> None:
+    """Make the temporary table of a chunk and fill it."""
+    with connection.cursor() as cursor:
+        cursor.execute(PIN_PLANS)
+        cursor.execute(create)
+        with cursor.copy(copy) as rows:
+            rows.write(chunk.text)
+
+
+def _move_people(work: _Work) -> None:
+    """Sent copies follow people to other countries and are lowered where those permit less (rules S5, H1)."""
+    moving: dict[int, str] = dict(work.fetch(_MOVING))
+    if moving:
+        change_participant_countries(work.organization, moving, now=work.now)
+        apply_move(work.organization, list(moving), now=work.now)
+        work.counts["moved"] = len(moving)
+
+
+# --- What people chose ----------------------------------------------------------------------------------------------
+
+_LISTED_VERDICTS = {
+    Verdict.NO_PROVENANCE: Issue.YES_WITHOUT_PROVENANCE,
+    Verdict.KEPT_PERSONS_OWN: Issue.KEPT_PERSONS_OWN,
+    Verdict.KEPT_NEWER: Issue.KEPT_NEWER,
+    Verdict.KEPT_NO: Issue.KEPT_NO,
+}
+
+_VERDICTS = f"""
+SELECT i.row_no, k.kind, i.email, k.verdict
+  FROM {VERDICTS_TABLE} a JOIN intake_person i ON i.participant_id = a.participant_id
+ CROSS JOIN LATERAL (VALUES ('opens', a.opens_verdict), ('clicks', a.clicks_verdict)) AS k (kind, verdict)
+ WHERE k.verdict = ANY(%(verdicts)s) ORDER BY i.row_no, k.kind DESC"""  # noqa: S608 - made of constants
+
+# Only people who were here before can have been measured.
+_REFUSERS = f"""
+SELECT a.participant_id, k.kind
+  FROM {VERDICTS_TABLE} a JOIN intake_person i ON i.participant_id = a.participant_id
+ CROSS JOIN LATERAL (VALUES ('opens', a.opens, a.opens_verdict, a.opens_before),
+                            ('clicks', a.clicks, a.clicks_verdict, a.clicks_before)) AS k (kind, value, verdict, before)
+ WHERE NOT i.is_new AND k.verdict = 'applied' AND k.value = 'no' AND k.before IS DISTINCT FROM 'no'
+   AND EXISTS (SELECT FROM tracking_trackedmessage m WHERE m.participant_id = a.participant_id)"""  # noqa: S608
+
+
+def _record_answers(work: _Work, answers: Answers) -> None:
+    verdicts = record_choices(work.organization, table="intake_person", answers=answers, now=work.now)
+    work.counts["choices_recorded"] = verdicts[Verdict.APPLIED]
+    kept = {issue: verdicts[verdict] for verdict, issue in _LISTED_VERDICTS.items() if verdicts[verdict]}
+    work.counts.update(kept)
+    if kept:
+        _list_verdicts(work)
+    if verdicts[Verdict.APPLIED]:
+        for participant_id, kind in work.fetch(_REFUSERS):
+            after_commit(
+                "tracking.delete_hits_of_participant",
+                organization_id=work.organization.pk,
+                participant_id=participant_id,
+                kind=kind,
+            )
+
+
+def _list_verdicts(work: _Work) -> None:
+    columns = {target: column for column, target in work.source.mapping.items() if target in CONSENT_FIELDS}
+    own = {kind: columns.get(f"consent_email_{kind}") or columns.get("consent_email_tracking", "") for kind in Kind}
+    rows = work.fetch(_VERDICTS, {"verdicts": [verdict.value for verdict in _LISTED_VERDICTS]})
+    # A column that holds both kinds is listed once.
+    listed = dict.fromkeys(
+        Listed(row, own[Kind(kind)], email, _LISTED_VERDICTS[Verdict(verdict)]) for row, kind, email, verdict in rows
+    )
+    list_rows(work.organization, work.source, list(listed))
+
+
+# --- What people get and take part in -------------------------------------------------------------------------------
+
+# Somebody whose address an older tool, or this one, stopped writing to is not subscribed by a file.
+_SUBSCRIBERS = """
+DROP TABLE IF EXISTS pg_temp.intake_subscriber;
+CREATE TEMP TABLE intake_subscriber ON COMMIT DROP AS
+SELECT i.participant_id FROM intake_person i
+ WHERE NOT EXISTS (SELECT FROM delivery_suppression s
+                    WHERE s.organization_id = %(organization)s AND s.email_norm = i.email_norm)"""
+
+_NOT_SUBSCRIBED = """
+SELECT i.row_no, i.email
+  FROM intake_person i
+  LEFT JOIN consent_subscription s ON s.participant_id = i.participant_id AND s.topic_id = %(topic)s
+ WHERE s.unsubscribed_at IS NOT NULL OR s.id IS NULL ORDER BY i.row_no"""
+
+_JOIN_CAMPAIGN = """
+INSERT INTO campaigns_participation (organization_id, campaign_id, participant_id, participated_at, source)
+SELECT %(organization)s, %(campaign)s, participant_id, %(now)s, %(source)s FROM intake_person
+    ON CONFLICT (campaign_id, participant_id) DO NOTHING"""
+
+
+def _subscribe(work: _Work, topic: Topic) -> None:
+    source = work.source
+    work.execute(_SUBSCRIBERS)
+    made = subscribe_people(
+        work.organization,
+        topic,
+        table="intake_subscriber",
+        basis=Basis(source.basis),
+        source=source.subscription_source,
+        wording=source.subscription_wording,
+        now=work.now,
+    )
+    refused = work.fetch(_NOT_SUBSCRIBED, {"topic": topic.pk})
+    people = work.counts["created"] + work.counts["updated"] + work.counts["unchanged"]
+    work.counts["subscribed"] = made
+    work.counts["subscribed_already"] = people - made - len(refused)
+    work.counts[Issue.NOT_RESUBSCRIBED] = len(refused)
+    column = next(column for column, target in source.mapping.items() if target == "email")
+    list_rows(work.organization, source, [Listed(row, column, email, Issue.NOT_RESUBSCRIBED) for row, email in refused])

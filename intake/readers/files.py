@@ -1,0 +1,181 @@
+"""What a file is (encoding, delimiter, columns), whether it can be read to its end, and its rows one after the other.
+
+Nothing here holds more than a block, whatever the size of the file or of a line: a file is looked through once for its
+encoding and its longest line, and once more as CSV, before its first row is used. So a broken file is refused whole.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import BinaryIO
+
+from intake.rules import MAX_COLUMNS, FileFault, FileProblem, find_repeated, name_column
+
+type OpenFile = Callable[[], BinaryIO]
+
+BLOCK = 1 << 20
+LINE_LIMIT = 1_000_000
+SAMPLE = 1 << 16
+SAMPLE_ROWS = 5
+DELIMITERS = (",", ";", "\t")
+# What other kinds of file begin with.
+_FORMATS = (
+    (b"PK\x03\x04", FileFault.SPREADSHEET),
+    (b"\xd0\xcf\x11\xe0", FileFault.SPREADSHEET),
+    (b"\x1f\x8b", FileFault.COMPRESSED),
+    (b"7z\xbc\xaf", FileFault.COMPRESSED),
+    (b"%PDF", FileFault.BINARY),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a file turned out to be."""
+
+    encoding: str
+    delimiter: str
+    header: tuple[str, ...]
+    # The row of the file that holds the header; a spreadsheet shows the same number.
+    header_row: int
+    # How many rows come after the header.
+    rows: int
+    sample: tuple[tuple[str, ...], ...]
+
+
+def examine_file(open_file: OpenFile) -> Layout:
+    """Look through a whole file. Raises FileProblem when it cannot be read to its end."""
+    with closing(open_file()) as file:
+        head = file.read(SAMPLE)
+    encoding = _find_encoding(open_file, head)
+    delimiter = _find_delimiter(_decode_sample(head, encoding))
+    header, header_row, rows, sample = [], 0, 0, []
+    for number, cells in enumerate(read_rows(open_file, encoding=encoding, delimiter=delimiter), start=1):
+        if header:
+            rows = number - header_row
+            if len(sample) < SAMPLE_ROWS and any(cells):
+                sample.append(tuple(cells[: len(header)]))
+        elif any(cells):
+            header, header_row = [name_column(name, column) for column, name in enumerate(cells, start=1)], number
+            _check_header(header)
+    if not header:
+        raise FileProblem(FileFault.EMPTY)
+    if not sample:
+        raise FileProblem(FileFault.NO_ROWS)
+    return Layout(encoding, delimiter, tuple(header), header_row, rows, tuple(sample))
+
+
+def read_rows(open_file: OpenFile, *, encoding: str, delimiter: str) -> Iterator[list[str]]:
+    """All rows, the header and empty ones too, so that their numbers are those of the file."""
+    number = 0
+    with closing(open_file()) as file:
+        # newline="": line breaks inside quotation marks are the csv module's to understand.
+        text = io.TextIOWrapper(file, encoding=encoding, newline="")
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        try:
+            for number, cells in enumerate(reader, start=1):  # noqa: B007 - where it went wrong
+                yield cells
+        except csv.Error as error:
+            raise FileProblem(FileFault.BAD_QUOTES, row=number + 1) from error
+        finally:
+            text.detach()
+
+
+# --- Encoding -------------------------------------------------------------------------------------------------------
+
+
+def _find_encoding(open_file: OpenFile, head: bytes) -> str:
+    if not head:
+        raise FileProblem(FileFault.EMPTY)
+    for magic, fault in _FORMATS:
+        if head.startswith(magic):
+            raise FileProblem(fault, row=1)
+    for encoding in _candidates(head):
+        try:
+            _look_through(open_file, encoding)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    raise FileProblem(FileFault.ENCODING)
+
+
+def _candidates(head: bytes) -> Sequence[str]:
+    if head.startswith(codecs.BOM_UTF8):
+        return ("utf-8-sig", "cp1252", "latin-1")
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ("utf-16",)
+    if encoding := _utf16_without_mark(head):
+        return (encoding,)
+    # Windows' Latin-1 has more letters and five holes; what falls into those is plain Latin-1.
+    return ("utf-8", "cp1252", "latin-1")
+
+
+def _utf16_without_mark(head: bytes) -> str | None:
+    """Latin letters in UTF-16 have a zero in every other byte."""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    half = len(head) // 2
+    if odd > half * 0.4 and even < half * 0.05:
+        return "utf-16-le"
+    return "utf-16-be" if even > half * 0.4 and odd < half * 0.05 else None
+
+
+def _look_through(open_file: OpenFile, encoding: str) -> None:
+    """Raises UnicodeDecodeError, or FileProblem for a NUL or an endless line."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    lines, unbroken = 0, 0
+    with closing(open_file()) as file:
+        while block := file.read(BLOCK):
+            text = decoder.decode(block)
+            if "\0" in text:
+                raise FileProblem(FileFault.BINARY, row=lines + text[: text.index("\0")].count("\n") + 1)
+            unbroken = _unbroken_after(text, unbroken, lines)
+            lines += text.count("\n")
+        decoder.decode(b"", final=True)
+
+
+def _unbroken_after(text: str, before: int, lines: int) -> int:
+    """The length of the line that is open at the end of a block. A line within a block is short enough as it is."""
+    breaks = [(text.find(mark), text.rfind(mark)) for mark in ("\n", "\r") if mark in text]
+    first = min((first for first, _last in breaks), default=len(text))
+    if before + first > LINE_LIMIT:
+        raise FileProblem(FileFault.LINE_TOO_LONG, row=lines + 1)
+    return before + len(text) if not breaks else len(text) - 1 - max(last for _first, last in breaks)
+
+
+# --- Delimiter and header -------------------------------------------------------------------------------------------
+
+
+def _decode_sample(head: bytes, encoding: str) -> str:
+    text = codecs.getincrementaldecoder(encoding)().decode(head)
+    whole, _break, rest = text.rpartition("\n")
+    return whole if whole and len(head) == SAMPLE else whole + _break + rest
+
+
+def _find_delimiter(sample: str) -> str:
+    """The one that cuts the rows into the same number of cells, and into most."""
+    return max(DELIMITERS, key=lambda delimiter: _regularity(sample, delimiter))
+
+
+def _regularity(sample: str, delimiter: str) -> tuple[float, int]:
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+    try:
+        widths = [len(cells) for cells in islice(reader, 50) if cells]
+    except csv.Error:
+        return (0.0, 0)
+    if not widths or widths[0] < 2:
+        return (0.0, 0)
+    return (widths.count(widths[0]) / len(widths), widths[0])
+
+
+def _check_header(header: Sequence[str]) -> None:
+    if any("@" in name for name in header):
+        raise FileProblem(FileFault.NO_HEADER)
+    if len(header) > MAX_COLUMNS:
+        raise FileProblem(FileFault.TOO_MANY_COLUMNS)
+    if repeated := find_repeated(header):
+        raise FileProblem(FileFault.COLUMN_TWICE, column=repeated)

@@ -1,0 +1,144 @@
+"""What the readers of rows share: chunks, what is listed about rows, and which addresses a file had already."""
+
+from __future__ import annotations
+
+import unicodedata
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from intake.rules import REJECTED, Issue
+from participants.rules import AddressError, EmailFault
+
+CHUNK_ROWS = 10_000
+MAX_LISTED_VALUE = 200
+
+
+class Listed(NamedTuple):
+    """One line of the error file."""
+
+    row: int
+    column: str
+    value: str
+    issue: Issue
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Some rows on their way into the database."""
+
+    # Lines for COPY; an empty cell stands for NULL.
+    text: str = ""
+    people: int = 0
+    # How many rows after the header have been read when this chunk ends.
+    rows_done: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    listed: list[Listed] = field(default_factory=list)
+
+
+class RowReader(Protocol):
+    """Turns the rows of one kind of file into chunks."""
+
+    def take(self, row: int, cells: list[str]) -> None: ...
+
+    def skip(self, cells: list[str]) -> None: ...
+
+    def finish_chunk(self, rows_done: int) -> Chunk: ...
+
+
+def read_chunks(
+    reader: RowReader, rows: Iterable[list[str]], *, header_row: int, skip: int = 0, size: int = CHUNK_ROWS
+) -> Iterator[Chunk]:
+    """Chunks of ``size`` rows of a file, after the ``skip`` rows that were imported before."""
+    done = 0
+    for row, cells in enumerate(rows, start=1):
+        if row <= header_row:
+            continue
+        done = row - header_row
+        if done <= skip:
+            reader.skip(cells)
+            continue
+        reader.take(row, cells)
+        if done % size == 0:
+            yield reader.finish_chunk(done)
+    if done > skip and done % size:
+        yield reader.finish_chunk(done)
+
+
+class RowLister:
+    """Collects what is listed about the rows of the current chunk."""
+
+    def __init__(self, header: tuple[str, ...]) -> None:
+        self.header = header
+        self.chunk = Chunk()
+
+    def list_cell(self, row: int, index: int, value: str, issue: Issue) -> None:
+        self.chunk.listed.append(Listed(row, self.header[index], shorten(value), issue))
+        self.chunk.counts[issue] += 1
+        if issue in REJECTED:
+            self.chunk.counts["rejected"] += 1
+
+    def list_address(self, row: int, index: int, cells: list[str], error: AddressError) -> None:
+        """An address that keeps the row out. A row of empty cells is no row: spreadsheets leave them at the end."""
+        if error.fault is not EmailFault.EMPTY or any(map(str.strip, cells)):
+            self.list_cell(row, index, cells[index], Issue(f"email_{error.fault}"))
+
+    def fit(self, row: int, cells: list[str]) -> list[str] | None:
+        """The row with as many cells as there are columns. Too many of them mean that it was cut in a wrong place."""
+        width = len(self.header)
+        if len(cells) <= width:
+            return cells + [""] * (width - len(cells))
+        if any(map(str.strip, cells[width:])):
+            self.list_cell(row, width - 1, "…".join(cells[width - 1 : width + 2]), Issue.TOO_MANY_CELLS)
+            return None
+        return cells[:width]
+
+    def start_chunk(self) -> Chunk:
+        """A new chunk; returns the one before."""
+        finished, self.chunk = self.chunk, Chunk()
+        return finished
+
+
+class SeenAddresses:
+    """Which addresses a file had already: six bytes for each, not a hundred.
+
+    Four bytes stand for an address, so in a million rows one may be taken for another now and then. It only counts.
+    """
+
+    def __init__(self, expected: int) -> None:
+        self._size = expected * 3 // 2 + 64
+        self._slots = array("I", bytes(4 * self._size))
+
+    def add(self, norm: str) -> bool:
+        """Whether it was there."""
+        code = hash(norm)
+        mark = (code & 0xFFFFFFFF) or 1
+        slot = (code >> 32) % self._size
+        slots = self._slots
+        while found := slots[slot]:
+            if found == mark:
+                return True
+            slot = (slot + 1) % self._size
+        slots[slot] = mark
+        return False
+
+
+def tidy_text(text: str, limit: int) -> str | None:
+    """A text as it is kept: composed, on one line, without control characters; None when it is too long."""
+    if not (text.isascii() and text.isprintable()):  # most texts are
+        spaced = "".join(" " if unicodedata.category(one) in {"Cc", "Zl", "Zp"} else one for one in text)
+        text = " ".join(unicodedata.normalize("NFC", spaced).split())
+    text = text.strip()
+    return text if len(text) <= limit else None
+
+
+def shorten(value: str) -> str:
+    return value if len(value) <= MAX_LISTED_VALUE else value[:MAX_LISTED_VALUE] + "…"
+
+
+def copy_text(rows: Iterable[Iterable[str]]) -> str:
+    """Rows of cells without control characters, as COPY reads them."""
+    text = "".join(["\t".join(cells) + "\n" for cells in rows])
+    return text.replace("\\", "\\\\") if "\\" in text else text

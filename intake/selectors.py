@@ -1,0 +1,138 @@
+"""Reads of intake: imports and what is listed about their rows, people and what happened to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
+from django.utils.translation import gettext as _
+
+from accounts.models import Organization
+from common.safe_csv import safe_cell
+from consent.models import ChoiceEvent, Subscription
+from consent.reasons import REASONS
+from consent.rules import Reason
+from delivery.models import Message, Suppression
+from intake.models import Import, ImportIssue, ImportState
+from intake.reasons import ISSUES, count_sentences
+from intake.rules import Issue
+from participants.models import Participant
+from participants.rules import normalise_email
+
+# --- Imports --------------------------------------------------------------------------------------------------------
+
+UNFINISHED = (ImportState.QUEUED, ImportState.RUNNING)
+
+
+def import_progress(source: Import) -> dict[str, Any]:
+    """How far an import is, for its page and the script on it."""
+    total = max(source.rows_total, 1)
+    return {
+        "state": source.state,
+        "state_label": str(source.get_state_display()),
+        "finished": source.state not in UNFINISHED,
+        "rows_done": source.rows_done,
+        "rows_total": source.rows_total,
+        "percent": min(100 * source.rows_done // total, 100),
+        "sentences": count_sentences(source.counts),
+    }
+
+
+def issue_lines(organization: Organization, source: Import) -> Iterator[list[str]]:
+    """The error file: a header, then a line for each thing listed, in the order of the rows."""
+    yield [_("row"), _("column"), _("value"), _("what is wrong")]
+    issues = ImportIssue.objects.filter(organization=organization, source=source).order_by("row", "id")
+    for row, column, value, issue in issues.values_list("row", "column", "value", "issue").iterator(chunk_size=2000):
+        yield [str(row), safe_cell(column), safe_cell(value), str(ISSUES[Issue(issue)])]
+    unlisted = source.counts.get("listed", 0) - ImportIssue.LIMIT
+    if unlisted > 0:
+        yield ["", "", "", _("%(more)d more are counted, but not listed.") % {"more": unlisted}]
+
+
+# --- People ---------------------------------------------------------------------------------------------------------
+
+
+def find_people(people: QuerySet[Participant], text: str) -> QuerySet[Participant]:
+    """People whose address is or begins with a text, or whose external contact id it is.
+
+    Only what keeps its index behind row-level security: ``LIKE`` in the middle of an address would read every row.
+    """
+    wanted = text.strip()
+    if not wanted:
+        return people
+    begins = Func(F("email_norm"), Value(normalise_email(wanted)), function="starts_with", output_field=BooleanField())
+    return people.filter(Q(begins) | Q(external_id=wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMessage:
+    """A sent copy of a person, with what was decided and which rule decided it (rules S12)."""
+
+    email_name: str
+    website_name: str
+    status: str
+    at: datetime
+    opens: str
+    clicks: str
+    opens_sentence: str
+    clicks_sentence: str
+
+
+MESSAGES_SHOWN = 100
+
+
+def messages_of(organization: Organization, participant: Participant) -> list[ReceivedMessage]:
+    """The latest messages of a person, newest first."""
+    messages = (
+        Message.objects.filter(organization=organization, participant=participant)
+        .select_related("mailing__launch__email", "mailing__website")
+        .order_by("-id")[:MESSAGES_SHOWN]
+    )
+    return [
+        ReceivedMessage(
+            email_name=_email_name(message),
+            website_name=message.mailing.website.name,
+            status=str(message.get_status_display()),
+            at=message.sent_at or message.queued_at,
+            opens=message.opens,
+            clicks=message.clicks,
+            opens_sentence=_reason(message.opens_reason),
+            clicks_sentence=_reason(message.clicks_reason),
+        )
+        for message in messages
+    ]
+
+
+def _email_name(message: Message) -> str:
+    launch = getattr(message.mailing, "launch", None)
+    return launch.email.name if launch else str(message.mailing.get_purpose_display())
+
+
+def _reason(value: str) -> str:
+    return str(REASONS[Reason(value)]) if value else ""
+
+
+def history_of(organization: Organization, participant: Participant) -> list[ChoiceEvent]:
+    """All that a person chose about tracking, newest first."""
+    events = ChoiceEvent.objects.filter(organization=organization, participant=participant)
+    return list(events.select_related("actor"))
+
+
+def subscriptions_of(organization: Organization, participant: Participant) -> list[Subscription]:
+    """What a person gets, and what they ended."""
+    subscriptions = Subscription.objects.filter(organization=organization, participant=participant)
+    return list(subscriptions.select_related("topic__website").order_by("topic__website__name", "topic__name"))
+
+
+def suppressions_of(organization: Organization, participant: Participant) -> list[Suppression]:
+    """Why a person's address gets no mail, or no marketing."""
+    return list(Suppression.objects.filter(organization=organization, email_norm=participant.email_norm))
+
+
+def imports_named(organization: Organization, events: list[ChoiceEvent]) -> dict[int, Import]:
+    """The imports that brought some of these answers; each holds the provenance of all of its answers (rules C7)."""
+    numbers = {int(event.method.removeprefix("import:")) for event in events if event.method.startswith("import:")}
+    return Import.objects.filter(organization=organization).in_bulk(numbers)

@@ -1,0 +1,215 @@
+"""Writes of intake: uploading, starting and stopping imports, and changing one participant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from pathlib import PurePath
+from typing import Any
+
+from django.core.files import File
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import Organization, User
+from campaigns.models import Campaign
+from common.jobs import after_commit
+from consent.models import Basis, Topic
+from consent.services import apply_move
+from intake.imports import open_import
+from intake.models import Import, ImportKind, ImportState
+from intake.readers import examine_file
+from intake.reasons import PROVENANCE_PARTS, file_problem_sentence
+from intake.rules import FileProblem, Kind, check_mapping, guess_mapping, has_consent, missing_provenance
+from participants.models import Participant
+from participants.reasons import EMAIL_FAULTS
+from participants.rules import AddressError, parse_email
+from tracking.services import change_participant_country
+
+
+class ImportRefused(Exception):  # noqa: N818 - the words of the person who is refused, not a fault
+    """Something that cannot be done with a file or an import; the message is for the person who asked."""
+
+
+class ParticipantRefused(Exception):  # noqa: N818 - as above
+    """A change of a participant that cannot be made; the message is for the person who asked."""
+
+    def __init__(self, message: str, *, field_name: str) -> None:
+        super().__init__(message)
+        self.field_name = field_name
+
+
+# --- Imports --------------------------------------------------------------------------------------------------------
+
+
+def upload_import(
+    organization: Organization, *, file: File[bytes], filename: str, kind: str, author: User | None, now: datetime
+) -> Import:
+    """Keep a file and find out what it is. A file that cannot be read to its end is refused and not kept."""
+    source = Import(
+        organization=organization,
+        kind=ImportKind(kind),
+        filename=PurePath(filename).name[:255],
+        created_by=author,
+        created_at=now,
+    )
+    source.file.save(filename, file, save=False)
+    try:
+        layout = examine_file(lambda: open_import(source))
+    except FileProblem as problem:
+        source.file.delete(save=False)
+        raise ImportRefused(file_problem_sentence(problem)) from problem
+    source.layout, source.rows_total = asdict(layout), layout.rows
+    source.mapping = guess_mapping(layout.header, kind=Kind(kind))
+    source.save()
+    return source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPlan:
+    """What a member decides about an uploaded file."""
+
+    mapping: Mapping[str, str]
+    topic: Topic | None = None
+    basis: str = ""
+    subscription_source: str = ""
+    subscription_wording: str = ""
+    campaign: Campaign | None = None
+    # intake.rules.PROVENANCE
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+def prepare_import(organization: Organization, source: Import, plan: ImportPlan, *, now: datetime) -> Import:
+    """Check the plan and let the import wait for its run."""
+    with transaction.atomic():
+        current = _lock(organization, source)
+        if current.state != ImportState.UPLOADED:
+            raise ImportRefused(_("This import was started already."))
+        _check_plan(organization, current, plan, now=now)
+        current.mapping = dict(plan.mapping)
+        current.topic, current.campaign = plan.topic, plan.campaign
+        current.basis = Basis(plan.basis).value if plan.topic else ""
+        current.subscription_source = plan.subscription_source[:120] or current.filename[:120]
+        current.subscription_wording = plan.subscription_wording
+        current.provenance = {part: text.strip() for part, text in plan.provenance.items() if text.strip()}
+        current.state = ImportState.QUEUED
+        current.save()
+    return current
+
+
+def start_import(organization: Organization, source: Import, plan: ImportPlan, *, now: datetime) -> Import:
+    """Have a worker run an uploaded import as planned."""
+    current = prepare_import(organization, source, plan, now=now)
+    _ask_to_run(current)
+    return current
+
+
+def cancel_import(organization: Organization, source: Import, *, now: datetime) -> Import:
+    """Stop an import after the chunk that it is at. What landed stays."""
+    with transaction.atomic():
+        current = _lock(organization, source)
+        if current.state in (ImportState.UPLOADED, ImportState.QUEUED, ImportState.RUNNING):
+            current.state, current.finished_at = ImportState.CANCELLED, now
+            current.save(update_fields=["state", "finished_at"])
+    return current
+
+
+def continue_import(organization: Organization, source: Import, *, now: datetime) -> Import:
+    """Go on with an import that was cancelled or stopped by an error, after the rows that are done."""
+    with transaction.atomic():
+        current = _lock(organization, source)
+        if not may_continue(current):
+            raise ImportRefused(_("This import cannot go on."))
+        current.state, current.finished_at, current.message = ImportState.QUEUED, None, ""
+        current.heartbeat_at = now
+        current.save(update_fields=["state", "finished_at", "message", "heartbeat_at"])
+    _ask_to_run(current)
+    return current
+
+
+def may_continue(source: Import) -> bool:
+    """Whether rows are left of an import that was started and stopped."""
+    stopped = source.state in (ImportState.CANCELLED, ImportState.FAILED)
+    return stopped and 0 < source.rows_done < source.rows_total
+
+
+def _ask_to_run(source: Import) -> None:
+    after_commit("intake.run_import", organization_id=source.organization_id, import_id=source.pk)
+
+
+def _lock(organization: Organization, source: Import) -> Import:
+    return Import.objects.select_for_update().get(organization=organization, pk=source.pk)
+
+
+def _check_plan(organization: Organization, source: Import, plan: ImportPlan, *, now: datetime) -> None:
+    try:
+        check_mapping(source.layout["header"], plan.mapping, kind=Kind(source.kind))
+    except FileProblem as problem:
+        raise ImportRefused(file_problem_sentence(problem)) from problem
+    if plan.topic is not None:
+        _check_owned(organization, plan.topic)
+        if plan.basis not in Basis.values:
+            raise ImportRefused(_("Say on what basis these people get the mail of the topic."))
+    if plan.campaign is not None:
+        _check_owned(organization, plan.campaign)
+    if has_consent(plan.mapping):
+        _check_provenance(plan.provenance, now=now)
+
+
+def _check_owned(organization: Organization, owned: Topic | Campaign) -> None:
+    if owned.organization_id != organization.pk:
+        raise ImportRefused(_("This is not one of yours."))
+
+
+def _check_provenance(provenance: Mapping[str, str], *, now: datetime) -> None:
+    """All of it, or nothing: then each yes of the file stays unknown, and is listed."""
+    missing = missing_provenance(provenance)
+    given = [part for part in provenance if part not in missing and part != "vouched_by"]
+    if not given:
+        return
+    if missing:
+        parts = ", ".join(str(PROVENANCE_PARTS[part]) for part in missing)
+        raise ImportRefused(_("For a yes of this file to count, its provenance lacks: %(parts)s.") % {"parts": parts})
+    try:
+        collected_on = date.fromisoformat(str(provenance["collected_at"]).strip())
+    except ValueError as error:
+        raise ImportRefused(_("Write the day of collection as 2026-05-31.")) from error
+    if collected_on > now.date():
+        raise ImportRefused(_("The answers cannot have been collected in the future."))
+
+
+# --- Participants ---------------------------------------------------------------------------------------------------
+
+PARTICIPANT_FIELDS = ("email", "country", "locale", "first_name", "last_name", "external_id", "attributes")
+
+
+def save_participant(
+    organization: Organization, participant: Participant, *, now: datetime, **changes: Any
+) -> Participant:
+    """Make a participant, or change one; sent copies follow to another country (rules S5, H1)."""
+    address = _parse_address(str(changes.get("email", participant.email)))
+    changes |= {"email": address.email, "email_norm": address.norm, "updated_at": now}
+    try:
+        with transaction.atomic():
+            if participant.pk is None:
+                return Participant.objects.create(organization=organization, created_at=now, **changes)
+            current = Participant.objects.select_for_update().get(organization=organization, pk=participant.pk)
+            country_before = str(current.country.code or "")
+            for name, value in changes.items():
+                setattr(current, name, value)
+            current.save(update_fields=list(changes))
+            if str(current.country.code or "") != country_before:
+                change_participant_country(organization, current.pk, str(current.country.code or ""), now=now)
+                apply_move(organization, [current.pk], now=now)
+    except IntegrityError as error:
+        message = _("Another participant has this email address.")
+        raise ParticipantRefused(message, field_name="email") from error
+    return current
+
+
+def _parse_address(text: str) -> Any:
+    try:
+        return parse_email(text)
+    except AddressError as error:
+        raise ParticipantRefused(str(EMAIL_FAULTS[error.fault]), field_name="email") from error

@@ -1,0 +1,29 @@
+"""What Celery does for imports."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from common.jobs import after_commit
+from common.tenancy import call_door
+from intake.imports import QUIET_SECONDS
+from intake.imports import run_import as run_one
+
+
+@shared_task(name="intake.run_import")
+def run_import(organization_id: int, import_id: int) -> None:
+    """Run an import to its end."""
+    run_one(organization_id, import_id)
+
+
+@shared_task(name="intake.resume_imports")
+def resume_imports() -> int:
+    """Find imports that wait though nobody was told, or whose run died, and have them run. Says how many."""
+    quiet_since = timezone.now() - timedelta(seconds=QUIET_SECONDS)
+    waiting = call_door("door_waiting_imports", [quiet_since])
+    for organization_id, import_id in waiting:
+        after_commit("intake.run_import", organization_id=organization_id, import_id=import_id)
+    return len(waiting)
