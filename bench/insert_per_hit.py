@@ -35,7 +35,7 @@ class InsertPerHit:
         self._url = url
         self._pool: AsyncConnectionPool[Any] | None = None
 
-    def take(self, key: str, kind: int, link_number: int | None, actor: int) -> Coroutine[Any, Any, None]:
+    def take(self, key: str, kind: int, link_number: int, actor: int) -> Coroutine[Any, Any, None]:
         return self._insert((key, kind, link_number, actor, time.time()))
 
     async def _insert(self, values: tuple[Any, ...]) -> None:

@@ -6,6 +6,7 @@ import hmac
 import re
 import secrets as random_source
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import a2b_base64
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -33,6 +34,20 @@ def decode_key(text: str) -> UUID | None:
     if _KEY.fullmatch(text) is None:
         return None
     return UUID(bytes=urlsafe_b64decode(text + "=="))
+
+
+# From the alphabet of addresses to that of the decoder, whose own last two characters then mean nothing.
+_ALPHABET = bytes.maketrans(b"-_+/", b"+/!!")
+
+
+def decode_key_digits(text: str) -> str | None:
+    """As ``decode_key``, but as 32 hexadecimal digits, and several times as fast: it stands in the way of every hit."""
+    if len(text) != 22 or text[21] not in "AQgw":
+        return None
+    try:
+        return a2b_base64(text.encode("ascii").translate(_ALPHABET) + b"==", strict_mode=True).hex()
+    except ValueError:
+        return None
 
 
 def link_secrets() -> tuple[bytes, ...]:

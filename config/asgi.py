@@ -6,6 +6,7 @@ Nothing here writes a path, an address or a header to a log.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
@@ -31,26 +32,20 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._answer(scope, receive, send)
+            await self._application_for(scope)(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
             await send({"type": "websocket.close"})
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _application_for(self, scope: Scope) -> Any:
         path = scope["path"]
         if path.startswith(HIT_PREFIXES):
-            if self._hosts.serves_hits(_host(scope)):
-                await self._hits(scope, receive, send)
-                return
-        elif path == "/healthz":
+            return self._hits if self._hosts.serves_hits(_host(scope)) else UNKNOWN_HOST
+        if path == "/healthz":
             # For whoever asks, by whatever name: a probe knows this process by its address.
-            await _send(HEALTHY, send)
-            return
-        elif self._hosts.serves(_host(scope)):
-            await self._django(scope, receive, send)
-            return
-        await _send(UNKNOWN_HOST, send)
+            return HEALTHY
+        return self._django if self._hosts.serves(_host(scope)) else UNKNOWN_HOST
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -71,12 +66,6 @@ def _host(scope: Scope) -> bytes:
         if name == b"host":
             return value
     return b""
-
-
-async def _send(answer: Answer, send: Send) -> None:
-    start, body = answer.messages
-    await send(start)
-    await send(body)
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")

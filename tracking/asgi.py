@@ -5,20 +5,20 @@ What a request is answered depends on its address alone, never on whether a hit 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import string
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation.trans_real import parse_accept_lang_header
 
-from common.keys import decode_key, link_secrets, verify_link
+from common.keys import decode_key, decode_key_digits, link_secrets, verify_link
 from tracking.recorder import CLICK, OPEN, Recorder
 from tracking.rules import PIXEL_PREFIX, Actor, AgentKind, is_web_address, judge, load_agents, read_click, readings
 
@@ -31,14 +31,14 @@ Headers = Iterable[tuple[bytes, bytes]]
 PIXEL_BYTES = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """What an address says that happened; whether it may be recorded is asked later."""
 
     # 32 hexadecimal digits.
     key: str
     kind: int
-    link_number: int | None
+    # 0 for an open.
+    link_number: int
 
 
 class Answer:
@@ -54,6 +54,12 @@ class Answer:
             {"type": "http.response.start", "status": status, "headers": self.headers},
             {"type": "http.response.body", "body": body},
         )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An answer is itself an application, which always says the same."""
+        start, body = self.messages
+        await send(start)
+        await send(body)
 
 
 PIXEL = Answer(200, [(b"content-type", b"image/gif")], PIXEL_BYTES)
@@ -75,8 +81,8 @@ def respond(method: str, path: str, query: str, headers: Headers) -> tuple[Answe
 
 
 def _read_open(path: str) -> Hit | None:
-    key = decode_key(path[len(PIXEL_PREFIX) :])
-    return None if key is None else Hit(key.hex, OPEN, None)
+    key = decode_key_digits(path[len(PIXEL_PREFIX) :])
+    return None if key is None else Hit(key, OPEN, 0)
 
 
 def _answer_click(path: str, query: str, headers: Headers) -> tuple[Answer, Hit | None]:
@@ -149,12 +155,13 @@ def _language(headers: Headers) -> str:
 
 # --- Who caused it --------------------------------------------------------------------------------------------------
 
-# The kind of agent by the hash of its name: the names themselves are not kept, not even in memory (H5).
-_seen_agents: dict[int, AgentKind | None] = {}
-_MOST_SEEN_AGENTS = 10_000
+# What was judged before, by the hash of the agent's name: the names themselves are not kept, not even in memory (H5).
+_judged: dict[tuple[int, bool, bool], Actor] = {}
+_MOST_JUDGED = 10_000
 
 
-# What browsers write into the headers that say why they ask.
+# Headers in which browsers say why they ask, and what stands there when nobody reads yet.
+PURPOSES = frozenset({b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"})
 AHEAD = (b"prefetch", b"prerender", b"preview", b"instant")
 
 
@@ -165,28 +172,23 @@ def _known_agents() -> Callable[[str], AgentKind | None]:
 
 def judge_headers(headers: Headers) -> Actor:
     """Human, machine or unsure; all that outlives the request is that word."""
-    agent = b""
-    names_language = fetches_ahead = False
-    for name, value in headers:
-        if name == b"user-agent":
-            agent = value
-        elif name == b"accept-language":
-            names_language = True
-        elif name in (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"):
-            fetches_ahead = fetches_ahead or value.lower().startswith(AHEAD)
-    return judge(
-        _agent_kind(agent), names_itself=bool(agent), names_language=names_language, fetches_ahead=fetches_ahead
-    )
+    found = dict(headers)
+    agent = found.get(b"user-agent", b"")
+    names_language = b"accept-language" in found
+    fetches_ahead = not found.keys().isdisjoint(PURPOSES) and _fetches_ahead(found)
+    mark = (hash(agent), names_language, fetches_ahead)
+    if mark not in _judged:
+        if len(_judged) >= _MOST_JUDGED:
+            _judged.clear()
+        kind = _known_agents()(agent.decode("latin-1"))
+        _judged[mark] = judge(
+            kind, names_itself=bool(agent), names_language=names_language, fetches_ahead=fetches_ahead
+        )
+    return _judged[mark]
 
 
-def _agent_kind(agent: bytes) -> AgentKind | None:
-    mark = hash(agent)
-    if mark in _seen_agents:
-        return _seen_agents[mark]
-    if len(_seen_agents) >= _MOST_SEEN_AGENTS:
-        _seen_agents.clear()
-    kind = _seen_agents[mark] = _known_agents()(agent.decode("latin-1"))
-    return kind
+def _fetches_ahead(found: Mapping[bytes, bytes]) -> bool:
+    return any(found.get(name, b"").lower().startswith(AHEAD) for name in PURPOSES)
 
 
 # --- The application ------------------------------------------------------------------------------------------------
@@ -203,9 +205,19 @@ class HitApplication:
         query = scope["query_string"].decode("utf-8", "replace")
         answer, hit = respond(scope["method"], scope["path"], query, headers)
         if hit is not None:
-            done = self._recorder.take(hit.key, hit.kind, hit.link_number, judge_headers(headers))
+            done = self._recorder.take(*hit, judge_headers(headers))
             if done is not None:
-                await done
+                try:
+                    await done
+                except asyncio.CancelledError:
+                    if _is_given_up():
+                        raise
         start, body = answer.messages
         await send(start)
         await send(body)
+
+
+def _is_given_up() -> bool:
+    """Whether this request is cancelled, and not only another one that waited for the same batch."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

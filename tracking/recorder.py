@@ -52,10 +52,11 @@ def may_measure_sql(kind: str) -> str:
 # batch is there already, because the answer of an earlier try was lost, ``batch`` is empty and nothing is added.
 RECORD_HITS = f"""
 WITH arrived AS (
-    SELECT * FROM unnest(%s::uuid[], %s::smallint[], %s::smallint[], %s::smallint[], %s::float8[])
-        AS a (key, kind, link_number, actor, at)
+    SELECT * FROM unnest(%s::uuid[], %s::smallint[], %s::smallint[], %s::smallint[], %s::bigint[])
+        AS a (key, kind, link_number, actor, microseconds)
 ), recordable AS (
-    SELECT m.organization_id, m.content_id, m.id, a.kind, a.link_number, a.actor, to_timestamp(a.at) AS received_at
+    SELECT m.organization_id, m.content_id, m.id, a.kind, nullif(a.link_number, 0) AS link_number, a.actor,
+        to_timestamp(a.microseconds / 1e6) AS received_at
     FROM arrived a
     JOIN tracking_trackedmessage m ON m.key = a.key
     JOIN websites_measurementpermission p ON p.website_id = m.website_id AND p.country = m.country
@@ -90,57 +91,49 @@ CONNECTION: dict[str, Any] = {
 }
 
 
-class BatchDone(asyncio.Future[bool]):
-    """Awaited by every hit of a batch, so one request that is given up may not cancel it for the others."""
-
-    def cancel(self, msg: Any | None = None) -> bool:
-        return False
-
-
 class Batch:
-    """Hits that are stored together, as the columns of the statement."""
+    """Hits that are stored together."""
 
-    __slots__ = ("actors", "done", "id", "keys", "kinds", "link_numbers", "timer", "times")
+    __slots__ = ("done", "hits", "id", "timer")
 
     def __init__(self) -> None:
         # Begins with the time, so that the index of the batches grows at one end; the rest is random.
         self.id = f"{time.time_ns():016x}{secrets.token_hex(8)}"
-        self.keys: list[str] = []
-        self.kinds: list[str] = []
-        self.link_numbers: list[str] = []
-        self.actors: list[str] = []
-        self.times: list[str] = []
-        self.done: BatchDone | None = None
+        # Key, kind, number of the link or 0, actor, microseconds since 1970.
+        self.hits: list[tuple[str, int, int, int, int]] = []
+        self.done: asyncio.Future[bool] | None = None
         self.timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.hits)
 
-    def add(self, key: str, kind: int, link_number: int | None, actor: int) -> None:
-        """``key`` as 32 hexadecimal digits."""
-        self.keys.append(key)
-        self.kinds.append(str(kind))
-        self.link_numbers.append("NULL" if link_number is None else str(link_number))
-        self.actors.append(str(actor))
-        self.times.append(repr(time.time()))
+    def add(self, key: str, kind: int, link_number: int, actor: int) -> None:
+        """``key`` as 32 hexadecimal digits; ``link_number`` 0 for an open."""
+        self.hits.append((key, kind, link_number, actor, time.time_ns() // 1000))
 
     def parameters(self) -> list[str]:
-        """Arrays as text: PostgreSQL reads them faster than Python could take them apart."""
-        columns = (self.keys, self.kinds, self.link_numbers, self.actors, self.times)
-        return [*("{" + ",".join(column) + "}" for column in columns), self.id]
+        """The columns of the statement, as text: PostgreSQL reads it faster than Python could take them apart."""
+        keys, *numbers = zip(*self.hits, strict=True)
+        columns = (",".join(keys), *(",".join(map(str, column)) for column in numbers))
+        return [*("{" + column + "}" for column in columns), self.id]
 
     def answer(self, *, stored: bool) -> None:
         """Let everybody go who waits for this batch, unless that was done before."""
-        if self.done is None or self.done.done():
+        if self.done is None or self.timer is None or self.timer.cancelled():
             return
-        if self.timer is not None:
-            self.timer.cancel()
-        metrics.HIT_ANSWERS.labels("yes" if stored else "no").inc(len(self))
-        self.done.set_result(stored)
+        self.timer.cancel()
+        waited = not self.done.done()
+        metrics.HIT_ANSWERS.labels("yes" if stored and waited else "no").inc(len(self))
+        if waited:
+            self.done.set_result(stored)
 
 
 class Recorder:
-    """The recorder of one process. ``take`` never waits; what it returns is done once the hit is stored, or late."""
+    """The recorder of one process. ``take`` never waits; what it returns is done once the hit is stored, or late.
+
+    All hits of a batch share what is returned. Who is cancelled while awaiting it cancels it for the others too: they
+    have to go on then, as ``tracking.asgi`` does. A future for each hit would cost more than all the rest of ``take``.
+    """
 
     def __init__(self, url: str, *, hits_kept: int = HITS_KEPT, answer_within: float = ANSWER_WITHIN_SECONDS) -> None:
         self._url = url
@@ -154,7 +147,7 @@ class Recorder:
         self._worker: asyncio.Task[None] | None = None
         self._connection: psycopg.AsyncConnection[Any] | None = None
 
-    def take(self, key: str, kind: int, link_number: int | None, actor: int) -> asyncio.Future[bool] | None:
+    def take(self, key: str, kind: int, link_number: int, actor: int) -> asyncio.Future[bool] | None:
         """Keep a hit until it is stored. None when there is no room for it."""
         if self._hits_in_memory >= self._hits_kept:
             metrics.HITS_DROPPED.labels("full").inc()
@@ -164,7 +157,7 @@ class Recorder:
             batch = self._begin_batch()
         batch.add(key, kind, link_number, actor)
         self._hits_in_memory += 1
-        if len(batch) >= LARGEST_BATCH:
+        if len(batch.hits) >= LARGEST_BATCH:
             self._seal(batch)
         return batch.done
 
@@ -185,7 +178,7 @@ class Recorder:
     def _begin_batch(self) -> Batch:
         loop = asyncio.get_running_loop()
         batch = self._filling = Batch()
-        batch.done = BatchDone(loop=loop)
+        batch.done = loop.create_future()
         # One timer per batch, set by its first hit: nobody in it waits longer.
         batch.timer = loop.call_later(self._answer_within, self._answer_late, batch)
         if self._worker is None or self._worker.done():
@@ -267,7 +260,7 @@ def _pool(url: str) -> ConnectionPool:
     return pool
 
 
-def record_now(url: str, key: str, kind: int, link_number: int | None, actor: int) -> bool:
+def record_now(url: str, key: str, kind: int, link_number: int, actor: int) -> bool:
     """Store one hit before going on: a batch of one, with the same statement. Never fails because of the database."""
     batch = Batch()
     batch.add(key, kind, link_number, actor)

@@ -16,8 +16,7 @@ def hit(request: HttpRequest) -> HttpResponse:
     headers = [(name.lower().encode(), value.encode()) for name, value in request.headers.items()]
     answer, found = respond(request.method or "", request.path, request.META.get("QUERY_STRING", ""), headers)
     if found is not None:
-        actor = judge_headers(headers)
-        record_now(settings.RECORDER_DATABASE_URL, found.key, found.kind, found.link_number, actor)
+        record_now(settings.RECORDER_DATABASE_URL, *found, judge_headers(headers))
     response = HttpResponse(answer.body, status=answer.status)
     del response["Content-Type"]
     for name, value in answer.headers:

@@ -82,7 +82,7 @@ def make_copies(organization: Organization) -> Copies:
     return copies
 
 
-def batch_of(*keys: str, kind: int = OPEN, link_number: int | None = None, actor: int = 1) -> Batch:
+def batch_of(*keys: str, kind: int = OPEN, link_number: int = 0, actor: int = 1) -> Batch:
     batch = Batch()
     for key in keys:
         batch.add(key, kind, link_number, actor)

@@ -306,7 +306,7 @@ def test_lifespan_drains_the_recorder(copies: Copies) -> None:
 
         async def receive() -> dict[str, str]:
             if sent:
-                recorder.take(key.hex, 1, None, 1)
+                recorder.take(key.hex, 1, 0, 1)
             return messages.pop(0)
 
         async def send(message: dict[str, str]) -> None:

@@ -62,7 +62,7 @@ def test_h1_every_combination_of_level_permission_and_choice_is_judged_as_the_ru
             level_now = level_at_hit(level, permission, choice or ChoiceState(), decided_at=DECIDED_AT)
             expected[copy.key.hex] = level_now is Level.INDIVIDUAL
 
-    store(batch_of(*expected, kind=KIND_NUMBERS[kind], link_number=1 if kind is Kind.CLICKS else None))
+    store(batch_of(*expected, kind=KIND_NUMBERS[kind], link_number=1 if kind is Kind.CLICKS else 0))
     wrong_kind = CLICK if kind is Kind.OPENS else OPEN
     assert store(batch_of(*expected, kind=wrong_kind)) == 0
 

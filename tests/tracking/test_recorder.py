@@ -13,10 +13,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from common import metrics
-from common.keys import new_key
+from common.keys import encode_key, new_key
+from tests.support.asgi import ask
 from tests.support.gate import Gate
 from tests.support.hits import Copies
 from tests.support.servers import free_port
+from tracking.asgi import HitApplication
 from tracking.recorder import OPEN, Recorder, record_now
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
@@ -51,7 +53,7 @@ def test_an_answer_that_was_waited_for_means_that_the_hit_is_committed(copies: C
 
     async def one_hit() -> bool | None:
         async with recording() as recorder:
-            done = recorder.take(key, OPEN, None, 1)
+            done = recorder.take(key, OPEN, 0, 1)
             assert done is not None
             acknowledged = await done
             assert len(await sync_to_async(copies.hits)()) == 1
@@ -67,7 +69,7 @@ def test_hits_that_come_together_are_stored_with_one_statement(copies: Copies) -
 
     async def many_hits() -> None:
         async with recording() as recorder:
-            await asyncio.gather(*(recorder.take(key, OPEN, None, 1) for key in keys))  # type: ignore[arg-type]
+            await asyncio.gather(*(recorder.take(key, OPEN, 0, 1) for key in keys))  # type: ignore[arg-type]
 
     asyncio.run(many_hits())
     assert len(copies.hits()) == 50
@@ -79,7 +81,7 @@ def test_nobody_waits_longer_than_a_quarter_of_a_second_for_a_database_that_is_a
     async def one_hit() -> tuple[bool | None, float]:
         recorder = Recorder(nowhere())
         began = time.monotonic()
-        done = recorder.take(new_key().hex, OPEN, None, 1)
+        done = recorder.take(new_key().hex, OPEN, 0, 1)
         assert done is not None
         acknowledged = await done
         took = time.monotonic() - began
@@ -104,7 +106,7 @@ def test_hits_that_came_while_the_database_was_away_are_stored_when_it_is_back(c
         async with recording(gate.url, answer_within=0.05) as recorder:
             await gate.shut()
             for key in keys:
-                done = recorder.take(key, OPEN, None, 1)
+                done = recorder.take(key, OPEN, 0, 1)
                 assert done is not None
                 assert await done is False
             await gate.open()
@@ -122,9 +124,9 @@ def test_a_retry_after_a_lost_commit_reply_adds_nothing(copies: Copies) -> None:
         gate = Gate(settings.RECORDER_DATABASE_URL)
         await gate.open()
         async with recording(gate.url, answer_within=60) as recorder:
-            await recorder.take(first, OPEN, None, 1)  # type: ignore[misc]
+            await recorder.take(first, OPEN, 0, 1)  # type: ignore[misc]
             gate.swallow_replies = True
-            done = recorder.take(second, OPEN, None, 1)
+            done = recorder.take(second, OPEN, 0, 1)
             # The database has it, and the recorder cannot know.
             await stored(copies, 2)
             assert done is not None
@@ -144,7 +146,7 @@ def test_what_finds_no_room_in_memory_is_answered_at_once_and_counted(copies: Co
 
     async def four_hits() -> list[Any]:
         recorder = Recorder(nowhere(), hits_kept=3, answer_within=0.05)
-        taken = [recorder.take(new_key().hex, OPEN, None, 1) for _ in range(4)]
+        taken = [recorder.take(new_key().hex, OPEN, 0, 1) for _ in range(4)]
         await recorder.close(seconds=0.1)
         return taken
 
@@ -160,29 +162,26 @@ def test_closing_stores_what_nobody_waited_for(copies: Copies) -> None:
     async def in_a_hurry() -> None:
         async with recording() as recorder:
             for key in keys:
-                recorder.take(key, OPEN, None, 1)
+                recorder.take(key, OPEN, 0, 1)
 
     asyncio.run(in_a_hurry())
     assert len(copies.hits()) == 5000
 
 
 def test_a_request_that_is_given_up_leaves_the_others_of_its_batch_alone(copies: Copies) -> None:
-    first, second = copies.copy().key.hex, copies.copy().key.hex
+    first, second = (f"/o/{encode_key(copies.copy().key)}" for _ in range(2))
 
-    async def wait_for(recorder: Recorder, key: str) -> bool:
-        done = recorder.take(key, OPEN, None, 1)
-        assert done is not None
-        return await done
-
-    async def one_gives_up() -> bool:
+    async def one_gives_up() -> tuple[bool, int]:
         async with recording() as recorder:
-            impatient = asyncio.create_task(wait_for(recorder, first))
-            patient = asyncio.create_task(wait_for(recorder, second))
+            application = HitApplication(recorder)
+            impatient = asyncio.create_task(ask(application, first))
+            patient = asyncio.create_task(ask(application, second))
             await asyncio.sleep(0)
             impatient.cancel()
-            return await patient
+            answer = await patient
+            return impatient.cancelled(), answer.status
 
-    assert asyncio.run(one_gives_up()) is True
+    assert asyncio.run(one_gives_up()) == (True, 200)
     assert len(copies.hits()) == 2
 
 
@@ -192,10 +191,10 @@ def test_a_batch_that_can_never_be_stored_does_not_hold_up_the_next(copies: Copi
 
     async def bad_then_good() -> list[bool]:
         async with recording() as recorder:
-            bad = recorder.take("not a key", OPEN, None, 1)
+            bad = recorder.take("not a key", OPEN, 0, 1)
             assert bad is not None
             refused = await bad
-            good = recorder.take(key, OPEN, None, 1)
+            good = recorder.take(key, OPEN, 0, 1)
             assert good is not None
             return [refused, await good]
 
@@ -208,9 +207,9 @@ def test_no_key_reaches_a_log(copies: Copies, caplog: pytest.LogCaptureFixture) 
 
     async def refused_and_away() -> None:
         async with recording() as recorder:
-            await recorder.take(bad, OPEN, None, 1)  # type: ignore[misc]
+            await recorder.take(bad, OPEN, 0, 1)  # type: ignore[misc]
         recorder = Recorder(nowhere())
-        recorder.take(bad, OPEN, None, 1)
+        recorder.take(bad, OPEN, 0, 1)
         await recorder.close(seconds=0.1)
 
     asyncio.run(refused_and_away())
@@ -219,5 +218,5 @@ def test_no_key_reaches_a_log(copies: Copies, caplog: pytest.LogCaptureFixture) 
 
 
 def test_without_an_event_loop_a_hit_is_stored_as_a_batch_of_one(copies: Copies) -> None:
-    assert record_now(settings.RECORDER_DATABASE_URL, copies.copy().key.hex, OPEN, None, 1) is True
+    assert record_now(settings.RECORDER_DATABASE_URL, copies.copy().key.hex, OPEN, 0, 1) is True
     assert len(copies.hits()) == 1

@@ -5,66 +5,109 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('participants', '0001_initial'),
-        ('websites', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("participants", "0001_initial"),
+        ("websites", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Hit',
+            name="Hit",
             fields=[
-                ('id', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('organization_id', models.BigIntegerField()),
-                ('kind', models.SmallIntegerField(choices=[(1, 'Open'), (2, 'Click')])),
-                ('link_number', models.SmallIntegerField(null=True)),
-                ('actor', models.SmallIntegerField(choices=[(1, 'human'), (2, 'automatic'), (3, 'possibly automatic')])),
-                ('received_at', models.DateTimeField()),
+                ("id", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("organization_id", models.BigIntegerField()),
+                ("kind", models.SmallIntegerField(choices=[(1, "Open"), (2, "Click")])),
+                ("link_number", models.SmallIntegerField(null=True)),
+                (
+                    "actor",
+                    models.SmallIntegerField(choices=[(1, "human"), (2, "automatic"), (3, "possibly automatic")]),
+                ),
+                ("received_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'tracking_hit',
-                'managed': False,
+                "db_table": "tracking_hit",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='HitBatch',
+            name="HitBatch",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('stored_at', models.DateTimeField(db_index=True)),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("stored_at", models.DateTimeField(db_index=True)),
             ],
         ),
         migrations.CreateModel(
-            name='TrackedContent',
+            name="TrackedContent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('links', models.JSONField(default=list)),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('website', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='websites.website')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("links", models.JSONField(default=list)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "website",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="websites.website"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='TrackedMessage',
+            name="TrackedMessage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.UUIDField(unique=True)),
-                ('country', models.CharField(max_length=2)),
-                ('opens', models.CharField(max_length=12)),
-                ('clicks', models.CharField(max_length=12)),
-                ('decided_at', models.DateTimeField()),
-                ('content', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tracking.trackedcontent')),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tracked_messages', to='participants.participant')),
-                ('website', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='websites.website')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.UUIDField(unique=True)),
+                ("country", models.CharField(max_length=2)),
+                ("opens", models.CharField(max_length=12)),
+                ("clicks", models.CharField(max_length=12)),
+                ("decided_at", models.DateTimeField()),
+                (
+                    "content",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tracking.trackedcontent"
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "participant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tracked_messages",
+                        to="participants.participant",
+                    ),
+                ),
+                (
+                    "website",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="websites.website",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
     ]
