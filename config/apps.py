@@ -1,12 +1,16 @@
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
 
+# Every process asks for tasks by the application that knows the broker, the web included.
+from config.celery import app as celery_app
+
 
 class ConfigConfig(AppConfig):
     """Here for its management commands and tasks."""
 
     default = True
     name = "config"
+    celery = celery_app
 
 
 class ConsoleConfig(admin_apps.AdminConfig):
