@@ -5,6 +5,7 @@ Nothing here writes a path, an address or a header to a log.
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any
 
@@ -52,6 +53,8 @@ class Application:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 await self._hosts.start()
+                # What was imported lives as long as the process: no need to look through it again and again.
+                gc.freeze()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self._hosts.stop()

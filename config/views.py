@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
 from common.metrics import exposition
+from tracking.selectors import missing_hit_months
 
 HEARTBEAT_KEY = "worker-heartbeat"
 HEARTBEAT_MAX_AGE_SECONDS = 60
@@ -36,6 +37,11 @@ def _migrations() -> str:
     return "ok" if not pending else f"{len(pending)} migrations to run"
 
 
+def _hit_months() -> str:
+    missing = missing_hit_months(now=timezone.now())
+    return f"no table for the hits of {' and '.join(missing)}" if missing else "ok"
+
+
 def _broker() -> str:
     client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2)
     try:
@@ -56,6 +62,7 @@ def _worker() -> str:
 CHECKS: dict[str, Callable[[], str]] = {
     "database": _database,
     "migrations": _migrations,
+    "hit_months": _hit_months,
     "broker": _broker,
     "worker": _worker,
 }

@@ -14,6 +14,7 @@ from tests.support.hits import DECIDED_AT, LONG_AGO, Copies, batch_of, recorder_
 from tracking import services, tasks
 from tracking.models import HitBatch, HitKind, TrackedMessage
 from tracking.recorder import CLICK, RECORD_HITS
+from tracking.selectors import missing_hit_months
 from tracking.services import NewTracked
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
@@ -144,6 +145,11 @@ def test_hit_months_are_made_ahead_and_old_batches_forgotten(copies: Copies) -> 
         )
         assert cursor.fetchone() == (True, True, False, False)
     assert HitBatch.objects.count() == 1
+
+
+def test_a_month_without_a_table_is_missed_in_time(copies: Copies) -> None:
+    assert missing_hit_months(now=datetime.now(UTC)) == []
+    assert missing_hit_months(now=datetime(2019, 12, 31, 23, 59, tzinfo=UTC)) == ["2019-12", "2020-01"]
 
 
 def test_a_month_is_made_while_hits_are_written(copies: Copies) -> None:
