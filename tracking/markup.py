@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import unescape
 from html.entities import html5
 
@@ -86,7 +86,17 @@ class Tag:
     outlook_only: bool
     start: int
     end: int
-    attributes: tuple[Attribute, ...]
+    _html: str = field(repr=False)
+
+    @property
+    def attributes(self) -> Iterator[Attribute]:
+        """All attributes in their order, read when they are asked for."""
+        for match in _ATTRIBUTE.finditer(self._html, self.start + 1 + self.closes + len(self.name), self.end):
+            if match["name"] is None:
+                continue
+            value = next((group for group in ("double", "single", "bare") if match[group] is not None), None)
+            start, end = match.span(value) if value else (match.end(), match.end())
+            yield Attribute(match["name"].lower(), self._html[start:end], start, end, match.span())
 
     def attribute(self, name: str) -> Attribute | None:
         """The first attribute of that name, the one that counts."""
@@ -97,29 +107,14 @@ def scan_tags(html: str) -> Iterator[Tag]:
     """All tags in their order, but those in comments, style, script, and Liquid blocks that print nothing in place."""
     outlook_only = False
     for match in _SCANNER.finditer(html):
-        if match["outlook"]:
+        kind = match.lastgroup
+        if kind == "tag":
+            start, end = match.span()
+            yield Tag(match["name"].lower(), bool(match["slash"]), outlook_only, start, end, html)
+        elif kind == "outlook":
             outlook_only = True
-        elif match["outlook_end"] or match["revealed"]:
+        elif kind in {"outlook_end", "revealed"}:
             outlook_only = False
-        elif match["tag"]:
-            start, end = match.span("attributes")
-            yield Tag(
-                name=match["name"].lower(),
-                closes=bool(match["slash"]),
-                outlook_only=outlook_only,
-                start=match.start(),
-                end=match.end(),
-                attributes=tuple(_attributes(html, start, end)),
-            )
-
-
-def _attributes(html: str, start: int, end: int) -> Iterator[Attribute]:
-    for match in _ATTRIBUTE.finditer(html, start, end):
-        if match["name"] is None:
-            continue
-        value = next((group for group in ("double", "single", "bare") if match[group] is not None), None)
-        value_start, value_end = match.span(value) if value else (match.end(), match.end())
-        yield Attribute(match["name"].lower(), html[value_start:value_end], value_start, value_end, match.span())
 
 
 def unescape_attribute(raw: str) -> str:
