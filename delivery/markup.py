@@ -17,7 +17,7 @@ from inscriptis.model.html_element import HtmlElement
 from inscriptis.model.tag import CustomHtmlTagHandlerMapping
 from mjml import mjml2html
 
-from delivery.templating import HTML, Shield, TemplateError, parse, uses_only
+from delivery.templating import HTML, Shield, TemplateError, names_in, parse
 from tracking.markup import LIQUID, Tag, scan_tags
 
 # --- MJML -----------------------------------------------------------------------------------------------------------
@@ -31,6 +31,10 @@ MJML_TAGS = frozenset({"mjml"}) | {
         *("social", "social-element", "spacer", "table", "text", "wrapper"),
     ]
 }
+# Tools that lay out or inline HTML recurse; libxml2 gives up at 256.
+MAX_DEPTH = 200
+# A following tag ends these, so that many without an end are not many inside each other.
+_OPTIONAL_END = frozenset(["p", "li", "dt", "dd", "option", "td", "th", "tr", "thead", "tbody", "tfoot"])
 # HTML tags that need no end tag, as the compiler knows them.
 _VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
@@ -51,8 +55,8 @@ _QUOTED = re.compile(r"""(?<==)"[^"]*"|(?<==)'[^']*'|(?<==\s)"[^"]*"|(?<==\s)'[^
 def compile_mjml(source: str) -> str:
     """The HTML of an MJML document, with its Liquid. TemplateError says on which line it cannot be read."""
     shield = _shield_mjml(source)
-    if foreign := next(_foreign_tags(shield), None):
-        raise foreign
+    if refused := next(_refused_tags(shield), None):
+        raise refused
     try:
         # Without ``fonts`` the compiler would add links to web fonts of another company.
         html: str = mjml2html(shield.text, fonts={})
@@ -79,8 +83,9 @@ def _shield_mjml(source: str) -> Shield:
     return shield
 
 
-def _foreign_tags(shield: Shield) -> Iterator[TemplateError]:
-    """Tags that the compiler would pass on silently, or for which it would look into files."""
+def _refused_tags(shield: Shield) -> Iterator[TemplateError]:
+    """What the compiler would pass on silently, look for in files, or not survive."""
+    depth = 0
     for match in _MJML_TAG.finditer(shield.text):
         name = match["name"] or ""
         if name == "mj-include":
@@ -89,6 +94,25 @@ def _foreign_tags(shield: Shield) -> Iterator[TemplateError]:
         elif name.startswith("mj-") and name not in MJML_TAGS:
             message = _("There is no MJML tag <%(name)s>.") % {"name": name}
             yield TemplateError(message, shield.line(match.start()))
+        if name and not match["empty"] and name not in _VOID:
+            depth += -1 if match["tag"].startswith("</") else 1
+        if depth > MAX_DEPTH:
+            yield _too_deep(shield.line(match.start()))
+
+
+def refuse_deep(html: str) -> None:
+    """HTML nested so deeply that parsers would drop it, or crash."""
+    depth = 0
+    for tag in scan_tags(html):
+        if tag.outlook_only or tag.name in _VOID | _OPTIONAL_END:
+            continue
+        depth = max(0, depth - 1) if tag.closes else depth + 1
+        if depth > MAX_DEPTH:
+            raise _too_deep(html.count("\n", 0, tag.start) + 1)
+
+
+def _too_deep(line: int) -> TemplateError:
+    return TemplateError(_("Tags are nested more than %(most)s deep.") % {"most": MAX_DEPTH}, line)
 
 
 def _unbalanced_tags(shield: Shield) -> Iterator[TemplateError]:
@@ -260,15 +284,18 @@ _SHARED = frozenset(["country", "locale", "campaign", "website"])
 
 def check_addresses(source: str) -> list[TemplateError]:
     """Images that would tell the recipients apart are a pixel by another name (rule S1); no address in a URL (H3)."""
-    template = parse(source, HTML)
+    analysis = parse(source, HTML).analyze(include_partials=False)
+    # A variable that the author assigned may hold anything.
+    for_images = _SHARED - analysis.locals.keys()
+    for_links = analysis.globals.keys() - {"email"}
     problems = []
-    for start, piece, linked in _addresses(source):
-        allowed = template.analyze(include_partials=False).globals.keys() - {"email"} if linked else _SHARED
-        if all(uses_only(liquid, frozenset(allowed), locals_of=template) for liquid in _LIQUID.findall(piece)):
+    for start, piece, is_link in _addresses(source):
+        printed = {name for liquid in _LIQUID.findall(piece) for name in names_in(liquid)}
+        if printed <= (for_links if is_link else for_images):
             continue
         message = (
             _("A link must not carry the recipient’s email address.")
-            if linked
+            if is_link
             else _("An image’s address must be the same for everyone: it would tell who opened the email.")
         )
         problems.append(TemplateError(message, source.count("\n", 0, start) + 1))

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from delivery.markup import check_addresses, compile_mjml, html_to_text, inline_css
+from delivery.markup import check_addresses, compile_mjml, html_to_text, inline_css, refuse_deep
 from delivery.mime import BodyTemplate, FilledBody, one_line
 from delivery.templating import (
     HTML,
@@ -119,7 +119,7 @@ def check_email(source: EmailSource) -> list[TemplateError]:
     if not source.body.strip():
         problems.append(TemplateError(_("The email has no content.")))
     if len(source.body) > MAX_BODY:
-        problems.append(TemplateError(_("The email is longer than %(most)s characters.") % {"most": MAX_BODY}))
+        problems.append(_too_long())
     if not problems:
         problems = check_addresses(source.body)
     if not problems:
@@ -151,9 +151,16 @@ def _body_html(source: EmailSource) -> str:
     body = _lines(source.body)
     if source.body_format == BodyFormat.MJML:
         body = compile_mjml(body)
+    if len(body) > MAX_BODY:
+        raise _too_long()
+    refuse_deep(body)
     html = inline_css(body)
     parse(html, HTML)  # what compiling did to its Liquid, if anything, must show now
     return html
+
+
+def _too_long() -> TemplateError:
+    return TemplateError(_("The email is longer than %(most)s characters.") % {"most": MAX_BODY})
 
 
 def _lines(text: str) -> str:

@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -236,13 +236,13 @@ def _unknown_filters(template: BoundTemplate, source: str) -> Iterator[TemplateE
             yield TemplateError(message % values, source.count("\n", 0, spans[0].index) + 1)
 
 
-def uses_only(liquid: str, names: frozenset[str], *, locals_of: BoundTemplate) -> bool:
-    """Does this piece of ``locals_of`` print nothing but the variables ``names``?"""
+@lru_cache(maxsize=1_000)
+def names_in(liquid: str) -> frozenset[str]:
+    """The variables that this piece of a template prints; none for half of a block, like {% if … %}."""
     try:
-        used = parse(liquid).analyze(include_partials=False).globals
+        return frozenset(parse(liquid).analyze(include_partials=False).globals)
     except TemplateError:
-        return True  # half of a block, like {% if … %}: prints nothing itself
-    return names - locals_of.analyze(include_partials=False).locals.keys() >= used.keys()
+        return frozenset()
 
 
 def unconditional(template: BoundTemplate) -> str:

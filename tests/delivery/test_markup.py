@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from delivery.markup import compile_mjml, html_to_text, inline_css
+from delivery.markup import compile_mjml, html_to_text, inline_css, refuse_deep
 from delivery.rendering import BodyFormat, check_email, compile_email
 from delivery.templating import TemplateError
 from tests.support.emails import fill, html_email, mjml, mjml_email
@@ -66,6 +66,15 @@ def test_mjml_that_cannot_be_read_says_where(body: str, line: int | None, words:
     assert words in str(problem)
     with pytest.raises(TemplateError, match=re.escape(words)):
         compile_email(html_email(body, body_format=BodyFormat.MJML))
+
+
+@pytest.mark.parametrize("nested", ["<div>" * 100_000, "<mj-text>" * 100_000, "<b>" * 201 + "x" + "</b>" * 201])
+def test_nesting_that_would_crash_a_compiler_is_refused(nested: str) -> None:
+    with pytest.raises(TemplateError, match="nested"):
+        compile_mjml(mjml(nested))
+    with pytest.raises(TemplateError, match="nested"):
+        refuse_deep(nested)
+    refuse_deep("<p>x<br>" * 300 + "<tr><td>y" * 300 + "<div><b>x</b></div>" * 300)
 
 
 def test_a_table_of_mjml_keeps_its_conditions_in_place() -> None:

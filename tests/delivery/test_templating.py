@@ -6,7 +6,7 @@ import pytest
 from liquid import Environment
 
 from delivery.templating import HTML, SAMPLE, TEXT, VARIABLES, check_liquid, cut, parse, render
-from tests.support.emails import ANA, URLS, html_email, problems
+from tests.support.emails import ANA, URLS, html_email, mjml_email, problems
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,7 @@ def test_each_problem_names_its_field() -> None:
     ]
     assert [field for field, _line, _message in problems(html_email(" ", subject="\n"))] == ["subject", "body"]
     assert "longer" in problems(html_email("x" * 500_001))[0][2]
+    assert "longer" in problems(mjml_email("<mj-text>x</mj-text>" * 4_000))[0][2]
 
 
 @pytest.mark.parametrize(
