@@ -75,7 +75,7 @@ def locked_now(organization: Organization, websites: Sequence[Website]) -> datet
 @admin.register(Website)
 class WebsiteAdmin(WebsitePages, TenantAdmin):
     form = WebsiteForm
-    list_display = ("name", "domain", "shown_country", "shown_tracking", "changed", "flag")
+    list_display = ("name", "domain", "shown_country", "shown_tracking", "changed")
     list_filter = (TrackingFilter, CountryFilter)
     list_filter_submit = True
     list_per_page = 50
@@ -103,7 +103,7 @@ class WebsiteAdmin(WebsitePages, TenantAdmin):
         def flag(website: Website) -> SafeString | str:
             return _flag(numbers.get(website.pk, 0))
 
-        return [flag if name == "flag" else name for name in self.list_display]
+        return [*self.list_display, flag]
 
     @display(description=gettext_lazy("country"), ordering="country")
     def shown_country(self, website: Website) -> str:
