@@ -129,19 +129,20 @@ def _store_chunk(source: Import, chunk: Chunk, clock: Clock) -> Import:
     """One chunk, its counts and how far the import got, all or nothing. Run again when somebody got in between."""
     for _try in range(TRIES - 1):
         try:
-            return _store_chunk_once(source, chunk, clock())
+            return _store_chunk_once(source, chunk, clock)
         except (IntegrityError, ChoicesChanged):
             continue
         except OperationalError as error:
             if not isinstance(error.__cause__, DeadlockDetected | SerializationFailure):
                 raise
-    return _store_chunk_once(source, chunk, clock())
+    return _store_chunk_once(source, chunk, clock)
 
 
-def _store_chunk_once(source: Import, chunk: Chunk, now: datetime) -> Import:
+def _store_chunk_once(source: Import, chunk: Chunk, clock: Clock) -> Import:
     organization = source.organization
     with tenant(organization.pk):
         current = _lock_running(organization, source)
+        now = clock()
         list_rows(organization, current, chunk.listed)
         counts: Counter[str] = Counter(chunk.counts)
         if chunk.people and current.kind == ImportKind.PARTICIPANTS:

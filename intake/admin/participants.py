@@ -1,0 +1,262 @@
+"""People > Participants: who they are, what they chose, what they got, and why it was measured or not."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.forms import ModelForm
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_countries import countries
+from unfold.contrib.filters.admin import DropdownFilter
+from unfold.decorators import display
+
+from accounts.admin import organization_of
+from accounts.models import Organization, Role
+from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
+from consent.models import Choice, ChoiceLabel, Subscription, Topic
+from consent.reasons import VERDICTS
+from consent.rules import Kind, Source, Verdict
+from consent.selectors import why
+from consent.services import record_choice
+from intake import services
+from intake.admin.imports import READERS, member_of
+from intake.forms import ChoiceForm, ParticipantForm
+from intake.selectors import (
+    find_people,
+    history_of,
+    imports_named,
+    messages_of,
+    subscriptions_of,
+    suppressions_of,
+)
+from participants.models import Participant
+
+LABELS = {ChoiceLabel.YES: "success", ChoiceLabel.NO: "danger", ChoiceLabel.UNKNOWN: "default"}
+KINDS = {Kind.OPENS: gettext_lazy("Opens"), Kind.CLICKS: gettext_lazy("Clicks")}
+SOURCES = {
+    Source.PERSON: gettext_lazy("the person"),
+    Source.MEMBER: gettext_lazy("a member"),
+    Source.IMPORT: gettext_lazy("an import"),
+    Source.API: gettext_lazy("the API"),
+}
+
+
+class ChoiceFilter(DropdownFilter):
+    """By the current choice about one kind."""
+
+    kind: ClassVar[Kind]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(ChoiceLabel.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Participant]) -> QuerySet[Participant]:
+        value = self.value()
+        if value not in ChoiceLabel.values:
+            return queryset
+        matches = Q(**{f"choice__{self.kind}": value})
+        # Who never answered has no row.
+        return queryset.filter(matches | Q(choice__isnull=True) if value == ChoiceLabel.UNKNOWN else matches)
+
+
+class OpensFilter(ChoiceFilter):
+    kind = Kind.OPENS
+    title = gettext_lazy("tracking consent: opens")
+    parameter_name = "opens"
+
+
+class ClicksFilter(ChoiceFilter):
+    kind = Kind.CLICKS
+    title = gettext_lazy("tracking consent: clicks")
+    parameter_name = "clicks"
+
+
+class CountryFilter(DropdownFilter):
+    title = gettext_lazy("country")
+    parameter_name = "country"
+    UNKNOWN = "ZZ"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(self.UNKNOWN, _("Unknown")), *countries]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Participant]) -> QuerySet[Participant]:
+        code = self.value()
+        return queryset.filter(country="" if code == self.UNKNOWN else code) if code else queryset
+
+
+class TopicFilter(DropdownFilter):
+    title = gettext_lazy("subscribed to")
+    parameter_name = "topic"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        topics = Topic.objects.filter(organization=organization_of(request)).select_related("website")
+        return [(str(topic.pk), str(topic)) for topic in topics.order_by("website__name", "name")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Participant]) -> QuerySet[Participant]:
+        topic = self.value()
+        if not topic or not topic.isdecimal():
+            return queryset
+        subscribed = Subscription.objects.filter(topic=int(topic), unsubscribed_at__isnull=True)
+        return queryset.filter(pk__in=subscribed.values("participant"))
+
+
+@admin.register(Participant)
+class ParticipantAdmin(PagesBelowRowsAdmin):
+    form = ParticipantForm
+    readers: ClassVar[frozenset[str]] = READERS
+    editors: ClassVar[frozenset[str]] = frozenset({Role.OWNER, Role.MARKETER, Role.DPO})
+    fieldsets = (
+        (
+            None,
+            {"fields": ("email", ("first_name", "last_name"), ("country", "locale"), "external_id", "attributes")},
+        ),
+    )
+    list_display = ("email", "name", "shown_country", "opens", "clicks", "created_at")
+    # Only what an index can sort, however many there are.
+    sortable_by = ("email",)
+    ordering = ("email_norm",)
+    list_filter = (CountryFilter, OpensFilter, ClicksFilter, TopicFilter)
+    list_filter_submit = True
+    list_select_related = ("choice",)
+    list_per_page = 50
+    show_full_result_count = False
+    search_fields = ("email_norm",)
+    search_help_text = gettext_lazy("An address or how it begins, or the whole external contact id")
+    actions = None
+    change_form_outer_after_template = "intake/participant_sections.html"
+
+    class Media:
+        css: ClassVar[dict[str, list[str]]] = {"all": ["console/websites.css", "console/intake.css"]}
+
+    @display(description=gettext_lazy("name"))
+    def name(self, participant: Participant) -> str:
+        return f"{participant.first_name} {participant.last_name}".strip() or "–"
+
+    @display(description=gettext_lazy("country"))
+    def shown_country(self, participant: Participant) -> str:
+        return participant.country.name or _("Unknown")
+
+    @display(description=gettext_lazy("opens"), label=LABELS)
+    def opens(self, participant: Participant) -> tuple[str, str]:
+        return _shown_choice(participant, Kind.OPENS)
+
+    @display(description=gettext_lazy("clicks"), label=LABELS)
+    def clicks(self, participant: Participant) -> tuple[str, str]:
+        return _shown_choice(participant, Kind.CLICKS)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Participant], search_term: str
+    ) -> tuple[QuerySet[Participant], bool]:
+        return find_people(queryset, search_term), False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.organization = organization_of(request)
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Participant, form: ModelForm[Participant], change: bool) -> None:
+        saved = services.save_participant(
+            organization_of(request), Participant(pk=obj.pk), now=timezone.now(), **form.cleaned_data
+        )
+        obj.pk, obj.organization = saved.pk, saved.organization
+
+    def find(self, organization: Organization, pk: int) -> Participant | None:
+        return Participant.objects.filter(organization=organization, pk=pk).first()
+
+    def get_urls(self) -> list[URLPattern]:
+        return [self.page("choice", self.choice_view), *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        sections = self._sections(request, object_id) if object_id.isdecimal() else {}
+        return super().change_view(request, object_id, form_url, {**sections, **(extra_context or {})})
+
+    def _sections(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
+        organization = organization_of(request)
+        participant = self.find(organization, int(object_id))
+        if participant is None or not self.has_view_permission(request, participant):
+            return {}
+        events = history_of(organization, participant)
+        imports = imports_named(organization, events)
+        choice = Choice.objects.filter(organization=organization, participant=participant).first()
+        return {
+            "participant": participant,
+            "choice": [(label, _choice_label(choice, kind)) for kind, label in KINDS.items()],
+            "history": [
+                {
+                    "event": event,
+                    "kind": KINDS[Kind(event.kind)],
+                    "source": SOURCES[Source(event.source)],
+                    "import": imports.get(_import_number(event.method)),
+                }
+                for event in events
+            ],
+            "subscriptions": subscriptions_of(organization, participant),
+            "suppressions": suppressions_of(organization, participant),
+            "received": messages_of(organization, participant),
+            "why": why(organization, participant, now=timezone.now()),
+            "may_record": not role_may_not_change(self, request),
+        }
+
+    def choice_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Record what a person chose: a letter, a call. A yes that was not given is not made by typing it here."""
+        if role_may_not_change(self, request):
+            raise PermissionDenied
+        organization, now = organization_of(request), timezone.now()
+        participant = self.find(organization, pk)
+        if participant is None:
+            raise Http404
+        form = ChoiceForm(request.POST or None, initial={"happened_on": timezone.localdate(now)})
+        if request.method == "POST" and form.is_valid():
+            verdicts = record_choice(
+                organization,
+                participant,
+                opens=form.answer("opens"),
+                clicks=form.answer("clicks"),
+                source=Source.MEMBER,
+                method="console",
+                happened_at=form.happened_at(now),
+                now=now,
+                wording=form.cleaned_data["wording"],
+                evidence={"note": form.cleaned_data["evidence"]} if form.cleaned_data["evidence"] else {},
+                actor=member_of(request),
+            )
+            _say_verdicts(request, verdicts)
+            return HttpResponseRedirect(self.address_of(participant))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": _("Record a choice of %(person)s") % {"person": participant.email},
+            "participant": participant,
+            "form": form,
+        }
+        return TemplateResponse(request, "intake/choice.html", context, status=422 if form.errors else 200)
+
+
+def _shown_choice(participant: Participant, kind: Kind) -> tuple[str, str]:
+    choice = getattr(participant, "choice", None)
+    value = getattr(choice, kind.value) if choice else ChoiceLabel.UNKNOWN.value
+    return value, str(ChoiceLabel(value).label)
+
+
+def _choice_label(choice: Choice | None, kind: Kind) -> ChoiceLabel:
+    return ChoiceLabel(getattr(choice, kind.value)) if choice else ChoiceLabel.UNKNOWN
+
+
+def _import_number(method: str) -> int:
+    return int(method.removeprefix("import:")) if method.startswith("import:") else 0
+
+
+def _say_verdicts(request: HttpRequest, verdicts: dict[Kind, Verdict]) -> None:
+    for kind, verdict in verdicts.items():
+        say = messages.success if verdict is Verdict.APPLIED else messages.warning
+        say(request, f"{KINDS[kind]}: {VERDICTS[verdict]}")

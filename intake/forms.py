@@ -1,0 +1,302 @@
+"""Forms of the console: uploading a file, planning its import, a participant, and a choice recorded for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_countries import countries
+from unfold.widgets import (
+    INPUT_CLASSES,
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from accounts.models import Organization, User
+from campaigns.models import Campaign
+from consent.models import Basis, Topic
+from consent.rules import ChoiceValue
+from intake.models import Import, ImportKind
+from intake.reasons import FIELDS
+from intake.rules import (
+    ATTRIBUTE_PREFIX,
+    CONSENT_FIELDS,
+    FIELDS_OF,
+    LEFT_OUT,
+    MAX_TEXT,
+    PROVENANCE,
+    Kind,
+    attribute_target,
+)
+from intake.services import ImportPlan
+from participants.models import Participant
+from participants.reasons import EMAIL_FAULTS
+from participants.rules import AddressError, parse_email, parse_locale
+
+
+def _day_widget() -> forms.DateInput:
+    """The browser's own calendar."""
+    return forms.DateInput(attrs={"type": "date", "class": " ".join(INPUT_CLASSES)}, format="%Y-%m-%d")
+
+
+class UploadForm(forms.Form):
+    """Step one: the file, and what it holds."""
+
+    file = forms.FileField(
+        label=gettext_lazy("File"),
+        help_text=gettext_lazy(
+            "CSV with the names of the columns in its first row, from any spreadsheet or email tool."
+        ),
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.txt,.tsv,text/csv,text/plain"}),
+        allow_empty_file=True,
+    )
+    kind = forms.ChoiceField(
+        label=gettext_lazy("It holds"),
+        choices=ImportKind.choices,
+        initial=ImportKind.PARTICIPANTS,
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+
+
+class PlanForm(forms.Form):
+    """Step two: what each column is, what people get, and where their answers come from."""
+
+    topic = forms.ModelChoiceField(
+        queryset=Topic.objects.none(),
+        required=False,
+        label=gettext_lazy("Subscribe them to"),
+        empty_label=gettext_lazy("No topic: they get no marketing emails"),
+        help_text=gettext_lazy("Whoever unsubscribed, or is suppressed, is not subscribed again."),
+        widget=UnfoldAdminSelectWidget,
+    )
+    basis = forms.ChoiceField(
+        choices=[("", gettext_lazy("Choose…")), *Basis.choices],
+        required=False,
+        label=gettext_lazy("On what basis"),
+        widget=UnfoldAdminSelectWidget,
+    )
+    subscription_source = forms.CharField(
+        max_length=120,
+        required=False,
+        label=gettext_lazy("Where that permission was collected"),
+        widget=UnfoldAdminTextInputWidget,
+    )
+    subscription_wording = forms.CharField(
+        required=False,
+        label=gettext_lazy("The words that people agreed to"),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+    )
+    campaign = forms.ModelChoiceField(
+        queryset=Campaign.objects.none(),
+        required=False,
+        label=gettext_lazy("Let them take part in"),
+        empty_label=gettext_lazy("No campaign"),
+        widget=UnfoldAdminSelectWidget,
+    )
+    where = forms.CharField(
+        max_length=300,
+        required=False,
+        label=gettext_lazy("Where the answers were collected"),
+        widget=UnfoldAdminTextInputWidget,
+    )
+    collected_at = forms.DateField(
+        required=False,
+        label=gettext_lazy("When"),
+        help_text=gettext_lazy("The latest day, when it was done over a longer time."),
+        widget=_day_widget(),
+    )
+    wording = forms.CharField(
+        max_length=5000,
+        required=False,
+        label=gettext_lazy("The wording that people saw"),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+    )
+    evidence = forms.CharField(
+        max_length=1000,
+        required=False,
+        label=gettext_lazy("Where the evidence can be looked up"),
+        widget=UnfoldAdminTextInputWidget,
+    )
+    vouched_by = forms.CharField(
+        max_length=200,
+        required=False,
+        label=gettext_lazy("Who vouches for it"),
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    def __init__(self, *args: Any, organization: Organization, source: Import, author: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.source = source
+        self.kind = Kind(source.kind)
+        topics = Topic.objects.filter(organization=organization).select_related("website")
+        campaigns = Campaign.objects.filter(organization=organization, archived_at__isnull=True)
+        self._field("topic").queryset = topics.order_by("website__name", "name")
+        self._field("campaign").queryset = campaigns.order_by("name")
+        self.fields["vouched_by"].initial = author.full_name or author.email
+        for number, column in enumerate(source.layout["header"]):
+            self.fields[f"column_{number}"] = forms.ChoiceField(
+                label=column,
+                required=False,
+                choices=self._targets(column),
+                initial=source.mapping.get(column, LEFT_OUT),
+                widget=UnfoldAdminSelectWidget(attrs={"data-column": ""}),
+            )
+
+    def _field(self, name: str) -> Any:
+        return self.fields[name]
+
+    def _targets(self, column: str) -> list[tuple[str, Any]]:
+        targets: list[tuple[str, Any]] = [(LEFT_OUT, _("Leave out"))]
+        targets += [(field.value, FIELDS[field]) for field in FIELDS_OF[self.kind]]
+        if self.kind is Kind.PARTICIPANTS:
+            target = attribute_target(column)
+            name = target.removeprefix(ATTRIBUTE_PREFIX)
+            targets.append((target, _("Attribute “%(name)s”") % {"name": name}))
+        return targets
+
+    def columns(self) -> Iterator[tuple[forms.BoundField, list[str]]]:
+        """Each column's field, beside its first values."""
+        for number, _column in enumerate(self.source.layout["header"]):
+            samples = [row[number] for row in self.source.layout["sample"] if number < len(row) and row[number]]
+            yield self[f"column_{number}"], samples
+
+    def fields_named(self, *names: str) -> list[forms.BoundField]:
+        return [self[name] for name in names]
+
+    @property
+    def subscription_fields(self) -> list[forms.BoundField]:
+        return self.fields_named("topic", "basis", "subscription_source", "subscription_wording", "campaign")
+
+    @property
+    def provenance_fields(self) -> list[forms.BoundField]:
+        return self.fields_named(*PROVENANCE)
+
+    @property
+    def takes_people(self) -> bool:
+        return self.kind is Kind.PARTICIPANTS
+
+    @property
+    def consent_targets(self) -> str:
+        """For the script that shows the provenance only where it is asked for."""
+        return " ".join(CONSENT_FIELDS)
+
+    def plan(self) -> ImportPlan:
+        """What was decided, for the services to check."""
+        cleaned = self.cleaned_data
+        header = self.source.layout["header"]
+        provenance = {part: str(cleaned.get(part) or "") for part in PROVENANCE}
+        return ImportPlan(
+            mapping={column: cleaned[f"column_{number}"] for number, column in enumerate(header)},
+            topic=cleaned["topic"],
+            basis=cleaned["basis"],
+            subscription_source=cleaned["subscription_source"],
+            subscription_wording=cleaned["subscription_wording"],
+            campaign=cleaned["campaign"],
+            provenance=provenance,
+        )
+
+
+class ParticipantForm(forms.ModelForm):
+    """A person's data. The address is checked, and compared by its normalised form."""
+
+    country = forms.ChoiceField(
+        label=gettext_lazy("Country"),
+        required=False,
+        choices=lambda: [("", gettext_lazy("Unknown")), *countries],
+        help_text=gettext_lazy("Its rules decide what may be measured. Unknown counts as the strictest."),
+        widget=UnfoldAdminSelectWidget,
+    )
+
+    class Meta:
+        model = Participant
+        fields = ("email", "country", "locale", "first_name", "last_name", "external_id", "attributes")
+
+    def clean_email(self) -> str:
+        text = self.cleaned_data["email"]
+        try:
+            address = parse_email(text)
+        except AddressError as error:
+            raise forms.ValidationError(EMAIL_FAULTS[error.fault]) from error
+        organization = self.instance.organization if self.instance.pk else self.organization
+        others = Participant.objects.filter(organization=organization, email_norm=address.norm)
+        if others.exclude(pk=self.instance.pk).exists():
+            raise forms.ValidationError(_("Another participant has this email address."))
+        return address.email
+
+    # Set by the admin for each request; a new person has no organization yet.
+    organization: Organization
+
+    def clean_locale(self) -> str:
+        locale = parse_locale(self.cleaned_data["locale"])
+        if locale is None:
+            raise forms.ValidationError(_("Write a language such as fr or fr-BE."))
+        return locale
+
+    def clean_attributes(self) -> dict[str, Any]:
+        attributes = self.cleaned_data["attributes"] or {}
+        if not isinstance(attributes, dict) or any(isinstance(value, dict | list) for value in attributes.values()):
+            raise forms.ValidationError(_("Attributes are names with a text, a number, true or false each."))
+        return attributes
+
+
+_ANSWERS = [("", gettext_lazy("No change")), ("yes", gettext_lazy("Yes")), ("no", gettext_lazy("No"))]
+
+
+class ChoiceForm(forms.Form):
+    """A choice that a member records for a person: a no at any time, a yes only with evidence (rules C6)."""
+
+    opens = forms.ChoiceField(
+        label=gettext_lazy("Opens"), choices=_ANSWERS, required=False, widget=UnfoldAdminRadioSelectWidget
+    )
+    clicks = forms.ChoiceField(
+        label=gettext_lazy("Clicks"), choices=_ANSWERS, required=False, widget=UnfoldAdminRadioSelectWidget
+    )
+    happened_on = forms.DateField(
+        label=gettext_lazy("When the person said so"),
+        widget=_day_widget(),
+    )
+    wording = forms.CharField(
+        max_length=5000,
+        required=False,
+        label=gettext_lazy("What the person was asked"),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+    )
+    evidence = forms.CharField(
+        max_length=MAX_TEXT * 10,
+        required=False,
+        label=gettext_lazy("Evidence"),
+        help_text=gettext_lazy("A yes needs it: a letter, a call, a paper form, and where it can be found."),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+    )
+
+    def clean_happened_on(self) -> date:
+        day: date = self.cleaned_data["happened_on"]
+        if day > timezone.localdate():
+            raise forms.ValidationError(_("This day is yet to come."))
+        return day
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        answers = (cleaned.get("opens"), cleaned.get("clicks"))
+        if not any(answers):
+            raise forms.ValidationError(_("Say what the person chose about opens, clicks or both."))
+        if ChoiceValue.YES in answers and not (cleaned.get("evidence") and cleaned.get("wording")):
+            raise forms.ValidationError(_("A yes needs the words that the person was asked with, and the evidence."))
+        return cleaned
+
+    def answer(self, kind: str) -> ChoiceValue | None:
+        text = self.cleaned_data[kind]
+        return ChoiceValue(text) if text else None
+
+    def happened_at(self, now: datetime) -> datetime:
+        """Today means now; another day, its beginning."""
+        day: date = self.cleaned_data["happened_on"]
+        return now if day == timezone.localdate(now) else datetime.combine(day, time.min, tzinfo=UTC)
