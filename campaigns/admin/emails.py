@@ -1,0 +1,233 @@
+"""Publishing > Emails: the form, the preview, and the page that sends."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, ForeignKey, Model, OuterRef, QuerySet
+from django.forms import ModelForm
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+
+from accounts.admin import TenantRelatedFilter, organization_of
+from accounts.models import Organization
+from campaigns import services
+from campaigns.admin.base import ArchivableAdmin, StatusFilter, role_may_not_change
+from campaigns.forms import EmailForm, SendForm
+from campaigns.models import Campaign, Email, Launch
+from campaigns.previews import copy_html, person_to_preview, render_preview
+from campaigns.rendering import sender_of
+from campaigns.selectors import forecast, get_email, launches_of, people_to_preview
+from consent.models import Topic
+
+# Reports are an app above this one; the console's site puts them here.
+REPORT = "/console/reports/{launch_id}/"
+
+
+class EmailStatusFilter(StatusFilter):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("draft", gettext_lazy("Draft")),
+            ("sent", gettext_lazy("Sent")),
+            ("archived", gettext_lazy("Archived")),
+        ]
+
+    def narrow(self, queryset: QuerySet[Email], status: str) -> QuerySet[Email]:
+        return queryset.filter(was_sent=status == "sent") if status in ("draft", "sent") else queryset
+
+
+@admin.register(Email)
+class EmailAdmin(ArchivableAdmin):
+    form = EmailForm
+    fieldsets = (
+        (None, {"fields": ("campaign", "name", ("kind", "purpose"), "topic")}),
+        (
+            gettext_lazy("What people see in their inbox"),
+            {"fields": ("subject", "preheader", "sender_name", "reply_to")},
+        ),
+        (gettext_lazy("Content"), {"fields": ("body_format", "body", "text", "add_utm")}),
+    )
+    list_display = ("name", "campaign", "website", "kind", "subject", "status", "updated_at")
+    list_filter: ClassVar[list[Any]] = [
+        EmailStatusFilter,
+        ("campaign", TenantRelatedFilter),
+        ("kind", ChoicesDropdownFilter),
+    ]
+    list_select_related = ("campaign__website",)
+    search_fields = ("name", "subject")
+    change_form_outer_before_template = "campaigns/email_toolbar.html"
+    warn_unsaved_form = True
+
+    class Media:
+        css: ClassVar[dict[str, list[str]]] = {"all": ["console/campaigns-email.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Email]:
+        return super().get_queryset(request).annotate(was_sent=Exists(Launch.objects.filter(email=OuterRef("pk"))))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.organization = organization_of(request)
+        return form
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        """Reports tell of the campaign that an email was sent for."""
+        if isinstance(obj, Email) and launches_of(organization_of(request), obj).exists():
+            return ("campaign",)
+        return ()
+
+    def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "campaign":
+            kwargs["queryset"] = Campaign.objects.filter(archived_at__isnull=True).select_related("website")
+        elif db_field.name == "topic":
+            kwargs["queryset"] = Topic.objects.select_related("website").order_by("website__name", "name")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    @display(description=gettext_lazy("website"), ordering="campaign__website__name")
+    def website(self, email: Email) -> str:
+        return email.campaign.website.name
+
+    @display(description=gettext_lazy("status"), label={"sent": "success", "draft": "info", "archived": "default"})
+    def status(self, email: Email) -> tuple[str, str]:
+        if email.archived_at is not None:
+            return "archived", _("Archived")
+        return ("sent", _("Sent")) if email.was_sent else ("draft", _("Draft"))  # type: ignore[attr-defined]
+
+    def save_model(self, request: HttpRequest, obj: Email, form: ModelForm[Email], change: bool) -> None:
+        services.save_email(organization_of(request), obj, now=timezone.now())
+
+    def find(self, organization: Organization, pk: int) -> Email | None:
+        return get_email(organization, pk)
+
+    def duplicate(self, organization: Organization, row: Email) -> Email:
+        return services.duplicate_email(organization, row, now=timezone.now())
+
+    def archive(self, organization: Organization, row: Email) -> None:
+        services.archive_email(organization, row, now=timezone.now())
+
+    def restore(self, organization: Organization, row: Email) -> None:
+        services.restore_email(organization, row)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            self.page("preview", self.preview_view),
+            self.page("preview_copy", self.copy_view, "preview/<str:copy>"),
+            self.page("send", self.send_view),
+        ]
+        return own + super().get_urls()
+
+    # --- Preview ------------------------------------------------------------------------------------------------------
+
+    def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What this email would look like and measure if it were sent now. Nothing here is measured (rule S14)."""
+        email, organization, now = self.find_or_404(request, pk), organization_of(request), timezone.now()
+        search = request.GET.get("address", "").strip()
+        person = person_to_preview(organization, person_id=request.GET.get("person", ""), address=search)
+        if search and person is None:
+            messages.warning(request, _("Nobody of yours has this address; an example person is shown."))
+        context = {
+            **self._page_context(request, email, _("Preview of “%(name)s”") % {"name": email.name}),
+            "preview": render_preview(organization, email, participant=person, now=now),
+            "person": person,
+            "people": people_to_preview(organization, email),
+            "search": search,
+        }
+        return TemplateResponse(request, "campaigns/email_preview.html", context)
+
+    def copy_view(self, request: HttpRequest, pk: int, copy: str) -> HttpResponse:
+        """One copy alone, for a sandboxed frame: no script, no form, and no picture of ours but those of the design."""
+        email, organization = self.find_or_404(request, pk), organization_of(request)
+        person = person_to_preview(organization, person_id=request.GET.get("person", ""), address="")
+        html = copy_html(organization, email, name=copy, participant=person)
+        if html is None:
+            raise Http404
+        response = _framed(request, html)
+        response._csp_config = _frame_policy(request)  # type: ignore[attr-defined]
+        response["Cache-Control"] = "no-store"
+        return response
+
+    # --- Sending ------------------------------------------------------------------------------------------------------
+
+    def send_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The last look before an email goes out; a POST sends it."""
+        email, organization = self.find_or_404(request, pk), organization_of(request)
+        if role_may_not_change(self, request):
+            raise PermissionDenied
+        seen = launches_of(organization, email).count()
+        form = SendForm(request.POST or None, organization=organization, initial={"launches_seen": seen})
+        problems: list[str] = []
+        if request.method == "POST" and form.is_valid():
+            launch, problems = self._launch(request, email, form)
+            if launch is not None:
+                return HttpResponseRedirect(REPORT.format(launch_id=launch.pk))
+        return self._send_page(request, email, form, problems)
+
+    def _launch(self, request: HttpRequest, email: Email, form: SendForm) -> tuple[Launch | None, list[str]]:
+        try:
+            launch = services.launch_email(
+                organization_of(request),
+                email,
+                author=request.user,  # type: ignore[arg-type]
+                now=timezone.now(),
+                not_before=form.cleaned_data["starts_at"],
+                launches_seen=form.cleaned_data["launches_seen"],
+            )
+        except services.LaunchRefused as refusal:
+            return None, refusal.problems
+        planned = form.cleaned_data["starts_at"] is not None
+        messages.success(
+            request, _("It will be sent at the time that you chose.") if planned else _("It is being sent.")
+        )
+        return launch, []
+
+    def _send_page(self, request: HttpRequest, email: Email, form: SendForm, problems: list[str]) -> HttpResponse:
+        organization, now = organization_of(request), timezone.now()
+        if not form.is_bound:
+            problems = services.why_not_launch(organization, email, now=now)
+        context = {
+            **self._page_context(request, email, _("Send “%(name)s”") % {"name": email.name}),
+            "form": form,
+            "problems": problems,
+            "forecast": forecast(organization, email, now=now),
+            "sender": sender_of(email),
+            "launches": launches_of(organization, email)[:3],
+            "local_now": timezone.localtime(now),
+        }
+        return TemplateResponse(request, "campaigns/email_send.html", context, status=422 if form.is_bound else 200)
+
+    def _page_context(self, request: HttpRequest, email: Email, title: str) -> dict[str, Any]:
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": title,
+            "email": email,
+            "may_change": not role_may_not_change(self, request),
+        }
+
+
+@xframe_options_sameorigin
+def _framed(request: HttpRequest, html: str) -> HttpResponse:
+    return HttpResponse(html, content_type="text/html; charset=utf-8")
+
+
+def _frame_policy(request: HttpRequest) -> dict[str, list[str]]:
+    """Content-Security-Policy of a previewed copy: pictures of the design, and never what would count an open."""
+    own = [request.build_absolute_uri(settings.STATIC_URL), f"{settings.BASE_URL}{settings.STATIC_URL}"]
+    return {
+        "default-src": ["'none'"],
+        "img-src": ["data:", "https:", *dict.fromkeys(own)],
+        "style-src": ["'unsafe-inline'"],
+        "frame-ancestors": ["'self'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'none'"],
+        "sandbox": ["allow-popups", "allow-popups-to-escape-sandbox"],
+    }

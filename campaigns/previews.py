@@ -1,0 +1,203 @@
+"""What an email would look like and measure if it were sent now. Nothing of a preview is measured (rule S14)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Organization
+from campaigns.models import Email
+from campaigns.rendering import FIELD_LABELS, compile_draft, language_of, sender_of
+from campaigns.selectors import CopyClass, Forecast, forecast
+from common.keys import link_secrets
+from consent.reasons import REASONS
+from consent.rules import Level
+from consent.selectors import decisions_for
+from delivery.composing import tracking_base_url
+from delivery.rendering import PREFERENCES, UNSUBSCRIBE, CompiledEmail, FilledEmail, fill_email
+from delivery.templating import TemplateError
+from participants.models import Participant
+from participants.rules import normalise_email
+from tracking.instrument import NOT_MEASURED, Measurement
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+# No sent copy ever has it, so whatever is fetched or clicked with it leaves nothing.
+EXAMPLE_KEY = UUID(int=0)
+# What stands in a copy where a sent one has the person's own addresses.
+EXAMPLE_URLS = {UNSUBSCRIBE: f"{settings.BASE_URL}/u/example", PREFERENCES: f"{settings.BASE_URL}/p/example"}
+
+NAMES = {
+    (Level.INDIVIDUAL, Level.INDIVIDUAL): "both",
+    (Level.INDIVIDUAL, Level.NONE): "opens",
+    (Level.NONE, Level.INDIVIDUAL): "clicks",
+    (Level.NONE, Level.NONE): "none",
+}
+LEVELS = {name: levels for levels, name in NAMES.items()}
+TITLES: Mapping[str, _StrPromise] = {
+    "both": _("Measured: opens and clicks"),
+    "opens": _("Measured: opens only"),
+    "clicks": _("Measured: clicks only"),
+    "none": _("Not measured"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewCopy:
+    """The copy of one class of recipients, and how many of them there are."""
+
+    name: str
+    people: int
+    html: str
+    has_pixel: bool
+    tracked_links: int
+
+    @property
+    def title(self) -> _StrPromise:
+        return TITLES[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    sender: str
+    forecast: Forecast
+    preheader: str
+    subject: str = ""
+    text: str = ""
+    # The measured copies and the one that is not, side by side.
+    copies: list[PreviewCopy] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    # Why the person that the preview is for would be measured or not; empty for an example person.
+    opens_sentence: _StrPromise | str = ""
+    clicks_sentence: _StrPromise | str = ""
+
+
+def render_preview(
+    organization: Organization, email: Email, *, participant: Participant | None = None, now: datetime
+) -> Preview:
+    """Every class of copy that would leave now, filled for a person or for an example of one."""
+    predicted = forecast(organization, email, now=now)
+    compiled, problems = compile_draft(email)
+    filled: dict[str, FilledEmail] = {}
+    if compiled is not None:
+        try:
+            filled = {
+                _name(copy): _fill(organization, email, compiled, participant, _name(copy))
+                for copy in predicted.classes
+            }
+        except TemplateError as problem:
+            problems = [f"{FIELD_LABELS[problem.field]}: {problem}"]
+    opens_sentence, clicks_sentence = _why(organization, email, participant, now=now)
+    return Preview(
+        sender=sender_of(email),
+        forecast=predicted,
+        preheader=email.preheader,
+        subject=filled["none"].subject if filled else email.subject,
+        text=filled["none"].text if filled else "",
+        copies=[_copy(copy, filled[_name(copy)], compiled) for copy in predicted.classes if filled and compiled],
+        problems=problems,
+        opens_sentence=opens_sentence,
+        clicks_sentence=clicks_sentence,
+    )
+
+
+def copy_html(organization: Organization, email: Email, *, name: str, participant: Participant | None) -> str | None:
+    """The HTML of one class of copies; None when there is no such class or the email cannot be shown."""
+    compiled, _problems = compile_draft(email)
+    if compiled is None or name not in LEVELS:
+        return None
+    try:
+        return _fill(organization, email, compiled, participant, name).html
+    except TemplateError:
+        return None
+
+
+def person_to_preview(organization: Organization, *, person_id: str, address: str) -> Participant | None:
+    """The person that a member asked for, by whole address or by choosing; None: an example."""
+    people = Participant.objects.filter(organization=organization)
+    if address:
+        return people.filter(email_norm=normalise_email(address)).first()
+    # More digits than a database number has would be an error, not an unknown person.
+    return people.filter(pk=int(person_id)).first() if person_id.isdecimal() and len(person_id) < 19 else None
+
+
+def _name(copy: CopyClass) -> str:
+    return NAMES[copy.opens, copy.clicks]
+
+
+def _copy(copy: CopyClass, filled: FilledEmail, compiled: CompiledEmail) -> PreviewCopy:
+    return PreviewCopy(
+        name=_name(copy),
+        people=copy.people,
+        html=filled.html,
+        has_pixel=copy.opens is Level.INDIVIDUAL,
+        tracked_links=len(compiled.links) if copy.clicks is Level.INDIVIDUAL else 0,
+    )
+
+
+def _why(
+    organization: Organization, email: Email, participant: Participant | None, *, now: datetime
+) -> tuple[_StrPromise | str, _StrPromise | str]:
+    if participant is None:
+        return "", ""
+    website = email.campaign.website
+    decided = decisions_for(organization, website, [participant.pk], purpose=email.purpose, now=now)
+    decision = decided[participant.pk].decision
+    return REASONS[decision.opens_reason], REASONS[decision.clicks_reason]
+
+
+def _fill(
+    organization: Organization, email: Email, compiled: CompiledEmail, participant: Participant | None, name: str
+) -> FilledEmail:
+    recipient = {**_about_sender(organization, email), **_about_person(email, participant)}
+    return fill_email(compiled, recipient, EXAMPLE_URLS, _measurement(email, name))
+
+
+def _measurement(email: Email, name: str) -> Measurement:
+    opens, clicks = LEVELS[name]
+    if name == "none":
+        return NOT_MEASURED
+    return Measurement(
+        base_url=tracking_base_url(email.campaign.website),
+        opens_key=EXAMPLE_KEY if opens is Level.INDIVIDUAL else None,
+        clicks_key=EXAMPLE_KEY if clicks is Level.INDIVIDUAL else None,
+        secrets=link_secrets(),
+    )
+
+
+def _about_sender(organization: Organization, email: Email) -> dict[str, object]:
+    website = email.campaign.website
+    return {
+        "campaign": {"name": email.campaign.name},
+        "website": {"name": website.name},
+        "sender_name": email.sender_name or website.sender_name,
+        "legal_name": organization.legal_name or organization.name,
+        "legal_address": organization.legal_address,
+    }
+
+
+def _about_person(email: Email, participant: Participant | None) -> dict[str, object]:
+    if participant is None:
+        return {
+            "first_name": "Camille",
+            "last_name": "Martin",
+            "email": "camille.martin@example.org",
+            "country": str(email.campaign.website.country),
+            "locale": language_of(email),
+            "attributes": {},
+        }
+    return {
+        "first_name": participant.first_name,
+        "last_name": participant.last_name,
+        "email": participant.email,
+        "country": str(participant.country),
+        "locale": participant.locale,
+        "attributes": participant.attributes,
+    }
