@@ -1,0 +1,1 @@
+"""The demonstration organization: Maison Levain, a bakery with four websites."""
