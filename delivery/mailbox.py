@@ -181,7 +181,7 @@ class MailboxProtocol(SMTP):
             await self.push("503 Error: need RCPT command")
         else:
             await self.push("354 End data with <CR><LF>.<CR><LF>")
-            self.envelope.content = await read_message(self._reader)
+            self.envelope.original_content = await read_message(self._reader)
             status = await self.event_handler.handle_DATA(self, self.session, self.envelope)
             self._set_post_data_state()
             await self.push(status)
@@ -223,7 +223,7 @@ class MailboxHandler:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         messages = [
-            Caught(session.auth_data, envelope.mail_from or "", recipient, bytes(envelope.content or b""))
+            Caught(str(session.auth_data), envelope.mail_from or "", recipient, bytes(envelope.original_content or b""))
             for recipient in envelope.rcpt_tos
         ]
         self.busy += 1

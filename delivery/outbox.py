@@ -147,7 +147,7 @@ def hold_state(mailing: Mailing) -> str:
 
 
 def _due_messages(mailing: Mailing, *, after: int, limit: int, now: datetime) -> list[_Due]:
-    parameters = {
+    parameters: dict[str, Any] = {
         "organization": mailing.organization_id,
         "mailing": mailing.pk,
         "after": after,
@@ -159,7 +159,12 @@ def _due_messages(mailing: Mailing, *, after: int, limit: int, now: datetime) ->
     with connection.cursor() as cursor:
         cursor.execute(_DUE, parameters)
         rows = cursor.fetchall()
-    return [_Due(*row[:5], Person(*row[5:12], attributes=_attributes(row[12])), row[13]) for row in rows]
+    return [_due(row) for row in rows]
+
+
+def _due(row: Sequence[Any]) -> _Due:
+    own, person, (attributes, may_be_sent) = row[:5], row[5:12], row[12:]
+    return _Due(*own, person=Person(*person, _attributes(attributes)), may_be_sent=may_be_sent)
 
 
 def _attributes(value: Any) -> dict[str, Any]:

@@ -147,10 +147,7 @@ def cancel_mailing(organization: Organization, mailing: Mailing, *, now: datetim
 
 
 def begin_mailing(organization_id: int, mailing_id: int, *, now: datetime) -> Mailing | None:
-    """The mailing if it may be sent now, marked as being sent.
-
-    What a worker that ended left in *sending* becomes unknown: it may have been sent.
-    """
+    """The mailing if it may be sent now, marked as being sent."""
     with tenant(organization_id):
         mailing = (
             Mailing.objects.select_for_update(of=("self",), no_key=True)
@@ -164,16 +161,20 @@ def begin_mailing(organization_id: int, mailing_id: int, *, now: datetime) -> Ma
         if mailing.state != MailingState.SENDING:
             mailing.state = MailingState.SENDING
             mailing.save(update_fields=["state"])
-        left = waiting_messages(organization_id, mailing_id).filter(status=MessageStatus.SENDING, due_at__lte=now)
-        left.update(status=MessageStatus.UNKNOWN, due_at=None)
     return mailing
 
 
 def finish_mailing(mailing: Mailing, *, now: datetime) -> bool:
-    """Close a mailing of which every message has come to its end."""
+    """Close a mailing of which every message has come to its end.
+
+    What a worker that ended left in *sending* has come to it: it may have been sent, and is not sent again.
+    """
     with tenant(mailing.organization_id):
         current = Mailing.objects.select_for_update(of=("self",), no_key=True).get(pk=mailing.pk)
-        if current.state != MailingState.SENDING or waiting_messages(mailing.organization_id, mailing.pk).exists():
+        waiting = waiting_messages(mailing.organization_id, mailing.pk)
+        left = waiting.filter(status=MessageStatus.SENDING, due_at__lte=now)
+        left.update(status=MessageStatus.UNKNOWN, due_at=None)
+        if current.state != MailingState.SENDING or waiting.exists():
             return False
         current.state, current.finished_at, current.pause_reason = MailingState.DONE, now, ""
         current.save(update_fields=["state", "finished_at", "pause_reason"])

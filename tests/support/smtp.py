@@ -18,6 +18,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import default
@@ -103,11 +104,7 @@ class SmtpServer:
     def messages(self) -> list[Received]:
         """All that it accepted so far, in order."""
         path = self._folder / "messages"
-        if not path.exists():
-            return []
-        lines = path.read_text().split("\n")[:-1]
-        found = (json.loads(line) for line in lines)
-        return [Received(one["from"], one["to"], one["raw"].encode("latin-1")) for one in found]
+        return list(_read(path.read_bytes())) if path.exists() else []
 
     def recipients(self) -> list[str]:
         return [received.rcpt_to for received in self.messages()]
@@ -116,6 +113,16 @@ class SmtpServer:
         """How many times somebody connected."""
         path = self._folder / "connections"
         return path.stat().st_size if path.exists() else 0
+
+
+def _read(stored: bytes) -> Iterator[Received]:
+    """Each message stands behind a line with its envelope and its length; the last one may be half written."""
+    position = 0
+    while (end := stored.find(b"\n", position)) != -1:
+        mail_from, rcpt_to, size = json.loads(stored[position:end])
+        position = end + 1 + size
+        if position <= len(stored):
+            yield Received(mail_from, rcpt_to, stored[end + 1 : position])
 
 
 # --- The process ------------------------------------------------------------------------------------------------------
@@ -137,16 +144,16 @@ class _Server:
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         self._folder = folder
         self._options = options
-        self._messages: IO[str] = (folder / "messages").open("a")
+        self._messages: IO[bytes] = (folder / "messages").open("ab")
+        self._moods_path = str(folder / "moods.json")
         self._read = 0
         self._moods: dict[str, Any] = {}
 
     def mood(self, name: str) -> Any:
-        path = self._folder / "moods.json"
-        changed = path.stat().st_mtime_ns
+        changed = os.stat(self._moods_path).st_mtime_ns  # noqa: PTH116 - asked for every command
         if changed != self._read:
             self._read = changed
-            self._moods = json.loads(path.read_text())
+            self._moods = json.loads(Path(self._moods_path).read_text())
         return self._moods.get(name)
 
     async def handle_EHLO(self, server, session, envelope, hostname, responses):  # noqa: N802
@@ -186,8 +193,8 @@ class _Server:
             return words
         if recipient not in (self.mood("hang_up_unstored") or ()):
             for rcpt_to in envelope.rcpt_tos:
-                row = {"from": envelope.mail_from, "to": rcpt_to, "raw": raw.decode("latin-1")}
-                self._messages.write(json.dumps(row) + "\n")
+                head = json.dumps([envelope.mail_from, rcpt_to, len(raw)]).encode() + b"\n"
+                self._messages.write(head + raw)
             self._messages.flush()
         if recipient in (*(self.mood("hang_up_after") or ()), *(self.mood("hang_up_unstored") or ())):
             server.transport.abort()
