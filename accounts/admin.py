@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar, NoReturn, cast
+from zoneinfo import available_timezones
 
 from django.contrib import admin
 from django.contrib.admin.options import ActionLocation
-from django.db.models import ForeignKey, Model, QuerySet
-from django.forms import ModelChoiceField, ModelForm
+from django.db.models import Field, ForeignKey, Model, QuerySet
+from django.forms import ChoiceField, ModelChoiceField, ModelForm
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.widgets import UnfoldAdminSelect2Widget
 
 from accounts.models import Membership, Organization, Role, TenantModel
 
@@ -100,6 +102,12 @@ class OrganizationAdmin(ModelAdmin):
 
     list_display = ("name", "legal_name", "timezone")
     fields = ("name", "legal_name", "legal_address", "timezone")
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "timezone":
+            zones = [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones()) if "/" in zone]
+            return ChoiceField(label=db_field.verbose_name, choices=zones, widget=UnfoldAdminSelect2Widget())
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
         return super().get_queryset(request).filter(pk=organization_of(request).pk)

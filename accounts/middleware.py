@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -38,4 +39,7 @@ class OrganizationMiddleware:
                 response = self.get_response(request)
                 if hasattr(response, "render") and callable(response.render):
                     response = response.render()
+            if response.status_code >= 500:
+                # Django has made an answer of the exception before it gets here; what was written must go all the same.
+                transaction.set_rollback(True)
             return response

@@ -35,7 +35,8 @@ def tenant(organization_id: int) -> Iterator[None]:
         _set_organization(str(organization_id))
         yield
         # A rolled back (sub)transaction restores the setting by itself; only the good end needs this.
-        _set_organization("" if previous is None else str(previous))
+        if not transaction.get_rollback():
+            _set_organization("" if previous is None else str(previous))
 
 
 def call_door(name: str, args: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

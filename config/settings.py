@@ -67,7 +67,9 @@ DATABASES = {
 }
 CONN_MAX_AGE = 0
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "pli"}}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "pli"}
+}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
 INSTALLED_APPS = [
@@ -179,7 +181,9 @@ CELERY_BEAT_SCHEDULE = {
     "resume-imports": {"task": "intake.resume_imports", "schedule": 30.0},
     "worker-heartbeat": {"task": "config.record_heartbeat", "schedule": 10.0},
     "make-hit-months": {"task": "tracking.make_hit_months", "schedule": 6 * 3600.0},
-    "end-justifications": {"task": "consent.apply_ended_justifications", "schedule": 300.0},
+    "end-justifications": {"task": "consent.apply_ended_justifications", "schedule": 60.0},
+    "refresh-permissions": {"task": "consent.refresh_all_permissions", "schedule": 6 * 3600.0},
+    "delete-refused-hits": {"task": "tracking.delete_hits_of_refusals", "schedule": 900.0},
 }
 
 _https = BASE_URL.startswith("https://")
@@ -203,9 +207,7 @@ LOG_LEVEL = env.str("PLI_LOG_LEVEL", default="INFO")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "plain": {"()": "config.logs.line_formatter"}
-    },
+    "formatters": {"plain": {"()": "config.logs.line_formatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # Django names the path in these lines; a path may hold a recipient's key.

@@ -12,6 +12,18 @@ from consent.services import refresh_permissions
 from websites.models import Website
 
 
+@shared_task(name="consent.refresh_all_permissions")
+def refresh_all_permissions() -> int:
+    """Resolve every website anew, for cells of the rule table that begin on a day. Says how many websites there are."""
+    websites = call_door("door_websites")
+    for organization_id, website_id in websites:
+        with tenant(organization_id):
+            website = Website.objects.select_related("organization").filter(pk=website_id).first()
+            if website:
+                refresh_permissions(website.organization, website, now=timezone.now())
+    return len(websites)
+
+
 @shared_task(name="consent.apply_ended_justifications")
 def apply_ended_justifications() -> int:
     """Websites whose legal justification has ended go back to asking for a yes (rules S7). Says how many they are."""

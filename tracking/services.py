@@ -130,3 +130,26 @@ def delete_hits_of_participant(organization_id: int, participant_id: int, kind: 
     with tenant(organization_id), connection.cursor() as cursor:
         cursor.execute(DELETE_HITS, [participant_id, kind])
         return cursor.rowcount
+
+
+# Somebody who has said yes again since keeps what was recorded after it.
+DELETE_HITS_OF_REFUSALS = """
+DELETE FROM tracking_hit h
+USING tracking_trackedmessage m
+JOIN (
+    SELECT participant_id, kind, max(recorded_at) AS refused_at FROM consent_choiceevent
+    WHERE organization_id = %s AND value = 'no' AND recorded_at >= %s
+    GROUP BY participant_id, kind
+) r ON r.participant_id = m.participant_id
+JOIN consent_choice c ON c.participant_id = m.participant_id
+WHERE h.content_id = m.content_id AND h.tracked_message_id = m.id
+    AND h.kind = CASE r.kind WHEN 'opens' THEN 1 ELSE 2 END
+    AND (h.received_at <= r.refused_at OR CASE r.kind WHEN 'opens' THEN c.opens ELSE c.clicks END = 'no')
+"""
+
+
+def delete_hits_of_refusals(organization_id: int, *, since: datetime) -> int:
+    """Delete what is recorded of people who refused after ``since``. Returns how many hits there were."""
+    with tenant(organization_id), connection.cursor() as cursor:
+        cursor.execute(DELETE_HITS_OF_REFUSALS, [organization_id, since])
+        return cursor.rowcount

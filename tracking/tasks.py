@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from celery import shared_task
 from django.db import connections
+from django.utils import timezone
 
+from common.tenancy import call_door
 from tracking import services
 from tracking.models import HitKind
 
 MONTHS_AHEAD = 3
 KINDS = {"opens": HitKind.OPEN, "clicks": HitKind.CLICK}
 SECOND_LOOK_SECONDS = 1
+REFUSALS_LOOKED_AT = timedelta(days=1)
 
 
 @shared_task(name="tracking.make_hit_months")
@@ -23,6 +28,17 @@ def make_hit_months() -> None:
             [MONTHS_AHEAD],
         )
         cursor.execute("DELETE FROM tracking_hitbatch WHERE stored_at < now() - interval '1 day'")
+
+
+@shared_task(name="tracking.delete_hits_of_refusals")
+def delete_hits_of_refusals() -> int:
+    """Look again at who refused lately: what a lost broker or a killed worker left undone is done here (C11).
+
+    Returns how many hits were still there.
+    """
+    since = timezone.now() - REFUSALS_LOOKED_AT
+    organizations = call_door("door_refusals", [since])
+    return sum(services.delete_hits_of_refusals(organization_id, since=since) for (organization_id,) in organizations)
 
 
 @shared_task(name="tracking.delete_hits_of_participant")

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from common.tenancy import tenant
+from consent.rules import ChoiceValue
 from tests.support.cast import Cast
 from tests.support.hits import DECIDED_AT, LONG_AGO, Copies, batch_of, recorder_connection, store
+from tests.support.world import choose
 from tracking import services, tasks
 from tracking.models import HitBatch, HitKind, TrackedMessage
 from tracking.recorder import CLICK, RECORD_HITS
@@ -121,6 +124,28 @@ def test_c11_a_hit_stored_by_a_statement_that_began_before_the_withdrawal_is_del
         tasks.delete_hits_of_participant(**put_back[1])
     assert len(put_back) == 2
     assert [hit.tracked_message_id for hit in copies.hits()] != [copy.pk]
+    assert len(copies.hits()) == 1
+
+
+def test_c11_a_withdrawal_whose_deletion_was_lost_is_found_again(copies: Copies, cast: Cast, now: datetime) -> None:
+    person = copies.person()
+    copy = copies.copy(person)
+    for kind in HitKind:
+        store(batch_of(copy.key.hex, kind=kind))
+    # Nobody takes the task that this asks for.
+    choose(cast.bakery, person, opens=ChoiceValue.NO, now=timezone.now())
+    assert tasks.delete_hits_of_refusals() == 1
+    assert [hit.kind for hit in copies.hits()] == [HitKind.CLICK]
+    assert tasks.delete_hits_of_refusals() == 0
+
+
+def test_what_is_recorded_after_a_new_yes_stays(copies: Copies, cast: Cast) -> None:
+    person = copies.person()
+    choose(cast.bakery, person, opens=ChoiceValue.NO, now=timezone.now())
+    choose(cast.bakery, person, opens=ChoiceValue.YES, now=timezone.now())
+    copies.permit(opens_with_yes_since=LONG_AGO)
+    store(batch_of(copies.copy(person, decided_at=timezone.now()).key.hex))
+    assert tasks.delete_hits_of_refusals() == 0
     assert len(copies.hits()) == 1
 
 
