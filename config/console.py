@@ -52,6 +52,10 @@ class ConsoleSite(UnfoldAdminSite):
 
         return with_policy
 
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """One sign-in for everything: allauth's, with its limits."""
+        return cast("HttpResponse", secure_admin_login(super().login)(request, extra_context))
+
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         context = dashboard_context(self._organization(request))
         return super().index(request, {**context, **(extra_context or {})})
@@ -64,6 +68,3 @@ class ConsoleSite(UnfoldAdminSite):
     @staticmethod
     def _organization(request: HttpRequest) -> Organization:
         return cast("Organization", request.organization)  # type: ignore[attr-defined]
-
-
-ConsoleSite.login = secure_admin_login(ConsoleSite.login)
