@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -12,7 +12,10 @@ from intake.rules import Field, FileFault, FileProblem, Issue
 from participants.reasons import EMAIL_FAULTS
 from participants.rules import EmailFault
 
-FILE_FAULTS: Mapping[FileFault, Promise] = {
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+FILE_FAULTS: Mapping[FileFault, _StrPromise] = {
     FileFault.EMPTY: _("The file is empty."),
     FileFault.SPREADSHEET: _("This is a spreadsheet file. Save it as CSV and upload that."),
     FileFault.COMPRESSED: _("This is a compressed file. Unpack it and upload the CSV file in it."),
@@ -38,7 +41,7 @@ def file_problem_sentence(problem: FileProblem) -> str:
     return str(FILE_FAULTS[problem.fault]) % {"row": problem.row, "column": problem.column[:100]}
 
 
-ISSUES: Mapping[Issue, Promise] = {
+ISSUES: Mapping[Issue, _StrPromise] = {
     Issue.EMAIL_EMPTY: EMAIL_FAULTS[EmailFault.EMPTY],
     Issue.EMAIL_LINE_BREAK: EMAIL_FAULTS[EmailFault.LINE_BREAK],
     Issue.EMAIL_TOO_LONG: EMAIL_FAULTS[EmailFault.TOO_LONG],
@@ -62,7 +65,7 @@ ISSUES: Mapping[Issue, Promise] = {
     Issue.TEMPORARY_BOUNCE: _("A temporary failure is no reason to stop writing; the row was left out."),
 }
 
-FIELDS: Mapping[Field, Promise] = {
+FIELDS: Mapping[Field, _StrPromise] = {
     Field.EMAIL: _("Email address"),
     Field.COUNTRY: _("Country"),
     Field.LOCALE: _("Language"),
@@ -76,7 +79,7 @@ FIELDS: Mapping[Field, Promise] = {
 }
 
 # intake.rules.PROVENANCE, as the form asks for it.
-PROVENANCE_PARTS: Mapping[str, Promise] = {
+PROVENANCE_PARTS: Mapping[str, _StrPromise] = {
     "where": _("where the answers were collected"),
     "collected_at": _("the day of collection"),
     "wording": _("the wording that people saw"),
@@ -85,7 +88,7 @@ PROVENANCE_PARTS: Mapping[str, Promise] = {
 }
 
 # What was counted, in the order of a report. Issues are counted under their own names.
-COUNTED: Mapping[str, Promise] = {
+COUNTED: Mapping[str, _StrPromise] = {
     "created": ngettext_lazy("%d new participant", "%d new participants"),
     "updated": ngettext_lazy("%d participant updated", "%d participants updated"),
     "unchanged": ngettext_lazy("%d participant was so already", "%d participants were so already"),

@@ -195,12 +195,12 @@ def save_participant(
             if participant.pk is None:
                 return Participant.objects.create(organization=organization, created_at=now, **changes)
             current = Participant.objects.select_for_update().get(organization=organization, pk=participant.pk)
-            country_before = str(current.country.code or "")
+            country_before = str(current.country)
             for name, value in changes.items():
                 setattr(current, name, value)
             current.save(update_fields=list(changes))
-            if str(current.country.code or "") != country_before:
-                change_participant_country(organization, current.pk, str(current.country.code or ""), now=now)
+            if str(current.country) != country_before:
+                change_participant_country(organization, current.pk, str(current.country), now=now)
                 apply_move(organization, [current.pk], now=now)
     except IntegrityError as error:
         message = _("Another participant has this email address.")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from participants.rules import EmailFault
 
-EMAIL_FAULTS: Mapping[EmailFault, Promise] = {
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+EMAIL_FAULTS: Mapping[EmailFault, _StrPromise] = {
     EmailFault.EMPTY: _("There is no email address."),
     EmailFault.LINE_BREAK: _("The email address holds a line break or another control character."),
     EmailFault.TOO_LONG: _("The email address is longer than mail servers accept."),

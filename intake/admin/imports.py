@@ -157,6 +157,8 @@ class ImportAdmin(PagesBelowRowsAdmin):
             "has_errors": bool(source.counts.get("listed")),
             "may_change": not role_may_not_change(self, request),
             "may_continue": services.may_continue(source),
+            # In the order of the file: the database keeps no order of names.
+            "columns": [(column, source.mapping.get(column, "")) for column in source.layout["header"]],
             "has_consent": has_consent(source.mapping),
             "provenance": [source.provenance.get(part, "") for part in PROVENANCE] if source.provenance else [],
         }

@@ -141,7 +141,7 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
 
     @display(description=gettext_lazy("country"))
     def shown_country(self, participant: Participant) -> str:
-        return participant.country.name or _("Unknown")
+        return countries.name(str(participant.country)) or _("Unknown")
 
     @display(description=gettext_lazy("opens"), label=LABELS)
     def opens(self, participant: Participant) -> tuple[str, str]:

@@ -135,7 +135,7 @@ def _move_people(work: _Work) -> None:
     """Sent copies follow people to other countries and are lowered where those permit less (rules S5, H1)."""
     moving: dict[int, str] = dict(work.fetch(_MOVING))
     if moving:
-        change_participant_countries(work.organization, moving, now=work.now)
+        change_participant_countries(work.organization, moving)
         apply_move(work.organization, list(moving), now=work.now)
         work.counts["moved"] = len(moving)
 

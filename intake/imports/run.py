@@ -117,7 +117,7 @@ def _chunks(source: Import) -> Generator[Chunk]:
 def open_import(source: Import) -> BinaryIO:
     """The file of an import. Raises FileProblem when it is gone."""
     try:
-        return cast("BinaryIO", source.file.storage.open(source.file.name, "rb"))
+        return cast("BinaryIO", source.file.storage.open(str(source.file.name), "rb"))
     except OSError as error:
         raise FileProblem(FileFault.UNREADABLE) from error
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 
 WAIT_SECONDS = 0.2
@@ -19,7 +20,7 @@ class _End:
     pass
 
 
-def read_ahead[T](source: Iterator[T], *, items: int = 1) -> Generator[T]:
+def read_ahead[T](source: Generator[T], *, items: int = 1) -> Generator[T]:
     """The items of ``source``, which runs in a thread of its own, at most ``items`` ahead.
 
     The source must not touch the database: connections belong to the thread that reads here.
@@ -38,8 +39,9 @@ def read_ahead[T](source: Iterator[T], *, items: int = 1) -> Generator[T]:
 
     def work() -> None:
         try:
-            if all(hand_over(item) for item in source):
-                hand_over(_End())
+            with closing(source):
+                if all(hand_over(item) for item in source):
+                    hand_over(_End())
         except BaseException as error:  # noqa: BLE001 - raised again where the items are read
             hand_over(_Failed(error))
 

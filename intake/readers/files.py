@@ -54,7 +54,9 @@ def examine_file(open_file: OpenFile) -> Layout:
         head = file.read(SAMPLE)
     encoding = _find_encoding(open_file, head)
     delimiter = _find_delimiter(_decode_sample(head, encoding))
-    header, header_row, rows, sample = [], 0, 0, []
+    header: list[str] = []
+    sample: list[tuple[str, ...]] = []
+    header_row = rows = 0
     for number, cells in enumerate(read_rows(open_file, encoding=encoding, delimiter=delimiter), start=1):
         if header:
             rows = number - header_row

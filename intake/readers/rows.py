@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -50,7 +50,7 @@ class RowReader(Protocol):
 
 def read_chunks(
     reader: RowReader, rows: Iterable[list[str]], *, header_row: int, skip: int = 0, size: int = CHUNK_ROWS
-) -> Iterator[Chunk]:
+) -> Generator[Chunk]:
     """Chunks of ``size`` rows of a file, after the ``skip`` rows that were imported before."""
     done = 0
     for row, cells in enumerate(rows, start=1):
