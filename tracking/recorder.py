@@ -49,14 +49,15 @@ def may_measure_sql(kind: str) -> str:
 
 
 # The batch is stored only with its first hit: where nobody may be measured, nothing at all is written (H1). When the
-# batch is there already, because the answer of an earlier try was lost, ``batch`` is empty and nothing is added.
+# batch is there already, because the answer of an earlier try was lost, ``batch`` is empty and nothing is added. A wrong
+# clock of ours may not name a month that has no table, or one batch would hold up all others.
 RECORD_HITS = f"""
 WITH arrived AS (
     SELECT * FROM unnest(%s::uuid[], %s::smallint[], %s::smallint[], %s::smallint[], %s::bigint[])
         AS a (key, kind, link_number, actor, microseconds)
 ), recordable AS (
     SELECT m.organization_id, m.content_id, m.id, a.kind, nullif(a.link_number, 0) AS link_number, a.actor,
-        to_timestamp(a.microseconds / 1e6) AS received_at
+        greatest(least(to_timestamp(a.microseconds / 1e6), now()), now() - interval '1 day') AS received_at
     FROM arrived a
     JOIN tracking_trackedmessage m ON m.key = a.key
     JOIN websites_measurementpermission p ON p.website_id = m.website_id AND p.country = m.country

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -90,6 +90,16 @@ def test_a_hit_keeps_what_it_is_and_nothing_else(copies: Copies) -> None:
         copy.pk,
     )
     assert (hit.kind, hit.link_number, hit.actor) == (HitKind.CLICK, 7, 3)
+
+
+@pytest.mark.parametrize("wrong_by", [timedelta(days=-5000), timedelta(days=5000)])
+def test_a_wrong_clock_of_ours_does_not_stop_the_hits(copies: Copies, wrong_by: timedelta) -> None:
+    batch = batch_of(copies.copy().key.hex)
+    key, kind, link_number, actor, at = batch.hits[0]
+    batch.hits[0] = (key, kind, link_number, actor, at + round(wrong_by.total_seconds()) * 1_000_000)
+    assert store(batch) == 1
+    (hit,) = copies.hits()
+    assert abs(datetime.now(UTC) - hit.received_at) < timedelta(days=1, minutes=1)
 
 
 def test_s14_a_click_never_writes_an_open(copies: Copies) -> None:
