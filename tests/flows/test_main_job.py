@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email import message_from_bytes
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,7 @@ def import_in_console(client: Client, organization: Organization, topic: Topic, 
     assert client.post(reverse("admin:intake_import_add"), upload).status_code == 302
     with tenant(organization.pk):
         source = Import.objects.get()
-    plan = {f"column_{index}": field for index, field in enumerate(source.mapping.values())}
+    plan = {f"column_{number}": source.mapping[name] for number, name in enumerate(source.layout["header"])}
     plan |= {
         "topic": topic.pk,
         "basis": "opt_in",
@@ -208,9 +209,17 @@ def launch_in_console(client: Client, organization: Organization, website: Websi
         return Launch.objects.select_related("mailing").get()
 
 
+def html_part(received: Received) -> str:
+    """By the parser of old, which is ten times as fast as the one that knows every header."""
+    for part in message_from_bytes(received.raw).walk():
+        if part.get_content_type() == "text/html":
+            return bytes(part.get_payload(decode=True)).decode()
+    raise AssertionError("no HTML part")
+
+
 def check_mime(received: Received, person: Person, base: str) -> Resources:
     """One pixel and signed links for whom they are allowed; for everybody else what was written, nothing of ours."""
-    html = received.html
+    html = html_part(received)
     found = Resources(html)
     ours = [address for address in found.links + found.pictures if address.startswith(base)]
     own_pages = [address for address in ours if re.match(r"/[pu]/", urlsplit(address).path)]
