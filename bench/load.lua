@@ -1,6 +1,5 @@
--- Asks for /o/<key> with random keys of a file, or for one constant path.
---   wrk -s load.lua URL -- FILE     or     wrk -s load.lua URL -- PATH (with a leading slash and no such file)
--- Every request carries the headers that a mail program sends.
+-- What wrk asks for: /o/<key> with random keys of a file, or one path. `wrk -s load.lua URL -- FILE-OR-PATH`
+-- Every request carries the headers of a mail program. bench/load.py does the same where there is no wrk.
 
 local HEADERS = table.concat({
   " HTTP/1.1",

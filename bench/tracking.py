@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from bench.support import Load, bench_database, metrics_of, result, say, web_server, wrk
+from bench.support import Load, bench_database, load, metrics_of, result, say, web_server
 
 CONNECTIONS = (64, 512)
 STATIC_PATH = "/healthz"
@@ -80,24 +80,24 @@ class Bench:
         self.late = 0
 
     def static(self, base: str, connections: int) -> Load:
-        return _without_errors(wrk(base, connections, self._seconds, [STATIC_PATH]))
+        return _without_errors(load(base, connections, self._seconds, STATIC_PATH))
 
     def control(self, base: str, connections: int) -> Load:
-        return _without_errors(wrk(base, connections, self._seconds, [str(self._keys)]))
+        return _without_errors(load(base, connections, self._seconds, str(self._keys)))
 
     def hits(self, base: str, connections: int) -> Load:
         """Besides the rate: whether each answer after a commit has its row."""
         rows, numbers = self._rows(), metrics_of(base)
-        load = _without_errors(wrk(base, connections, self._seconds, [str(self._keys)]))
+        seen = _without_errors(load(base, connections, self._seconds, str(self._keys)))
         acknowledged, late = self._settled(base, numbers)
         added = self._rows() - rows
         # wrk hangs up at the end: up to one answer per connection was given and not counted by it.
-        if not load.answers <= acknowledged + late <= load.answers + connections:
-            raise SystemExit(f"{load.answers} answers arrived, but the server says {acknowledged} + {late}")
+        if not seen.answers <= acknowledged + late <= seen.answers + connections:
+            raise SystemExit(f"{seen.answers} answers arrived, but the server says {acknowledged} + {late}")
         # Late ones are stored too, once their turn comes, unless they were dropped.
         self.unaccounted += abs(acknowledged + late - added)
         self.late += late
-        return load
+        return seen
 
     def _settled(self, base: str, before: dict[str, float]) -> tuple[int, int]:
         """Answers given (after the commit, before it) since ``before``, once nothing waits any more."""
@@ -114,10 +114,10 @@ class Bench:
         return int(found[0])
 
 
-def _without_errors(load: Load) -> Load:
-    if load.errors:
-        raise SystemExit(f"{load.errors} requests failed")
-    return load
+def _without_errors(seen: Load) -> Load:
+    if seen.errors:
+        raise SystemExit(f"{seen.errors} requests failed")
+    return seen
 
 
 def main() -> None:
@@ -145,14 +145,14 @@ def _measure(bench: Bench, ours: str, control: str, connections: int, rounds: in
         runs["insert_per_hit"].append(bench.control(control, connections))
         said = ", ".join(f"{kind} {loads[-1].per_s:.0f}/s" for kind, loads in runs.items())
         say(f"{connections} connections, round {number + 1}: {said}")
-    static, hits, insert = (statistics.median(load.per_s for load in loads) for loads in runs.values())
+    static, hits, insert = (statistics.median(run.per_s for run in loads) for loads in runs.values())
     name = f"tracking.c{connections}"
     result(f"{name}.hits_per_s", hits)
     result(f"{name}.static_per_s", static)
     result(f"{name}.ratio_to_static", hits / static, 2)
     result(f"{name}.insert_per_hit_per_s", insert)
     result(f"{name}.ratio_to_insert_per_hit", hits / insert, 2)
-    result(f"{name}.p99_ms", statistics.median(load.p99_ms for load in runs["hits"]), 1)
+    result(f"{name}.p99_ms", statistics.median(run.p99_ms for run in runs["hits"]), 1)
 
 
 def _fill(database: psycopg.Connection[Any], messages: int, keys: Path) -> None:

@@ -49,8 +49,8 @@ def may_measure_sql(kind: str) -> str:
 
 
 # The batch is stored only with its first hit: where nobody may be measured, nothing at all is written (H1). When the
-# batch is there already, because the answer of an earlier try was lost, ``batch`` is empty and nothing is added. A wrong
-# clock of ours may not name a month that has no table, or one batch would hold up all others.
+# batch is there already, because the answer of an earlier try was lost, ``batch`` is empty and nothing is added.
+# A wrong clock of ours may not name a month that has no table, or one batch would hold up all others.
 RECORD_HITS = f"""
 WITH arrived AS (
     SELECT * FROM unnest(%s::uuid[], %s::smallint[], %s::smallint[], %s::smallint[], %s::bigint[])
