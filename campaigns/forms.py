@@ -60,6 +60,9 @@ class EmailForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "body" in self.fields:
+            widget = self.fields["body"].widget
+            widget.attrs.update({"class": f"{widget.attrs.get('class', '')} campaigns-body", "spellcheck": "false"})
         campaign = self._campaign()
         if campaign is not None and "topic" in self.fields:
             self.fields["topic"].queryset = self._topics().filter(website=campaign.website_id)  # type: ignore[attr-defined]

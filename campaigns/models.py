@@ -113,6 +113,10 @@ class Launch(TenantModel):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        verbose_name = _("launch")
-        verbose_name_plural = _("launches")
+        # What members call it: its page is the report.
+        verbose_name = _("report")
+        verbose_name_plural = _("reports")
         ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return self.email.name

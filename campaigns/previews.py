@@ -15,7 +15,7 @@ from accounts.models import Organization
 from campaigns.models import Email
 from campaigns.rendering import FIELD_LABELS, compile_draft, language_of, sender_of
 from campaigns.selectors import CopyClass, Forecast, forecast
-from common.keys import link_secrets
+from common.keys import encode_key, link_secrets
 from consent.reasons import REASONS
 from consent.rules import Level
 from consent.selectors import decisions_for
@@ -25,6 +25,7 @@ from delivery.templating import TemplateError
 from participants.models import Participant
 from participants.rules import normalise_email
 from tracking.instrument import NOT_MEASURED, Measurement
+from tracking.rules import PIXEL_PREFIX
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -117,6 +118,11 @@ def copy_html(organization: Organization, email: Email, *, name: str, participan
         return _fill(organization, email, compiled, participant, name).html
     except TemplateError:
         return None
+
+
+def example_pixel(email: Email) -> str:
+    """The address of the pixel in a previewed copy."""
+    return f"{tracking_base_url(email.campaign.website)}{PIXEL_PREFIX}{encode_key(EXAMPLE_KEY)}"
 
 
 def person_to_preview(organization: Organization, *, person_id: str, address: str) -> Participant | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from email.utils import formataddr
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -71,11 +70,9 @@ def utm_of(email: Email) -> Utm:
 
 
 def sender_of(email: Email) -> str:
-    """The From line as people read it."""
+    """The sender as people read it."""
     website = email.campaign.website
-    return formataddr((email.sender_name or website.sender_name, website.sender_email), charset="utf-8").replace(
-        "\n", " "
-    )
+    return f"{email.sender_name or website.sender_name} <{website.sender_email}>"
 
 
 def draft_errors(email: Email) -> list[TemplateError]:

@@ -125,6 +125,15 @@ class KindForecast:
         return self.total - self.measured
 
 
+# Opens and clicks of each class of copies, in the order in which they are compared.
+COPIES = (
+    (Level.INDIVIDUAL, Level.INDIVIDUAL),
+    (Level.NONE, Level.NONE),
+    (Level.INDIVIDUAL, Level.NONE),
+    (Level.NONE, Level.INDIVIDUAL),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class CopyClass:
     """People whose copies carry the same: a pixel or none, tracked links or plain ones."""
@@ -132,10 +141,6 @@ class CopyClass:
     opens: Level
     clicks: Level
     people: int
-
-    @property
-    def measured(self) -> bool:
-        return Level.INDIVIDUAL in (self.opens, self.clicks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ class Forecast:
     total: int
     opens: KindForecast
     clicks: KindForecast
-    # Most measured first; the copy of people who are not measured is always among them.
+    # The most measured copy, the one that is not measured (always there), then what lies between.
     classes: list[CopyClass]
 
 
@@ -203,8 +208,8 @@ def _classes(counted: Sequence[tuple[Decided, int]]) -> list[CopyClass]:
     people: Counter[tuple[Level, Level]] = Counter({(Level.NONE, Level.NONE): 0})
     for one, number in counted:
         people[one.decision.opens, one.decision.clicks] += number
-    order = sorted(people, key=lambda levels: [level is not Level.INDIVIDUAL for level in levels])
-    return [CopyClass(opens, clicks, people[opens, clicks]) for opens, clicks in order]
+    order = {levels: place for place, levels in enumerate(COPIES)}
+    return [CopyClass(*levels, people[levels]) for levels in sorted(people, key=order.__getitem__)]
 
 
 def people_to_preview(organization: Organization, email: Email, *, limit: int = 20) -> list[Participant]:

@@ -63,6 +63,9 @@ class CampaignAdmin(ArchivableAdmin):
     search_fields = ("name",)
     change_form_outer_before_template = "campaigns/campaign_toolbar.html"
 
+    class Media:
+        css: ClassVar[dict[str, list[str]]] = {"all": ["console/campaigns-email.css"]}
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
         return (
             super()

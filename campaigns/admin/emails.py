@@ -25,13 +25,14 @@ from campaigns import services
 from campaigns.admin.base import ArchivableAdmin, StatusFilter, role_may_not_change
 from campaigns.forms import EmailForm, SendForm
 from campaigns.models import Campaign, Email, Launch
-from campaigns.previews import copy_html, person_to_preview, render_preview
+from campaigns.previews import copy_html, example_pixel, person_to_preview, render_preview
 from campaigns.rendering import sender_of
 from campaigns.selectors import forecast, get_email, launches_of, people_to_preview
 from consent.models import Topic
 
 # Reports are an app above this one; the console's site puts them here.
 REPORT = "/console/reports/{launch_id}/"
+SENT = Exists(Launch.objects.filter(email=OuterRef("pk")))
 
 
 class EmailStatusFilter(StatusFilter):
@@ -43,7 +44,9 @@ class EmailStatusFilter(StatusFilter):
         ]
 
     def narrow(self, queryset: QuerySet[Email], status: str) -> QuerySet[Email]:
-        return queryset.filter(was_sent=status == "sent") if status in ("draft", "sent") else queryset
+        if status not in ("draft", "sent"):
+            return queryset
+        return queryset.filter(SENT if status == "sent" else ~SENT)
 
 
 @admin.register(Email)
@@ -72,7 +75,7 @@ class EmailAdmin(ArchivableAdmin):
         css: ClassVar[dict[str, list[str]]] = {"all": ["console/campaigns-email.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Email]:
-        return super().get_queryset(request).annotate(was_sent=Exists(Launch.objects.filter(email=OuterRef("pk"))))
+        return super().get_queryset(request).annotate(was_sent=SENT)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
@@ -151,7 +154,7 @@ class EmailAdmin(ArchivableAdmin):
         if html is None:
             raise Http404
         response = _framed(request, html)
-        response._csp_config = _frame_policy(request)  # type: ignore[attr-defined]
+        response._csp_config = _frame_policy(request, example_pixel(email))  # type: ignore[attr-defined]
         response["Cache-Control"] = "no-store"
         return response
 
@@ -219,9 +222,9 @@ def _framed(request: HttpRequest, html: str) -> HttpResponse:
     return HttpResponse(html, content_type="text/html; charset=utf-8")
 
 
-def _frame_policy(request: HttpRequest) -> dict[str, list[str]]:
-    """Content-Security-Policy of a previewed copy: pictures of the design, and never what would count an open."""
-    own = [request.build_absolute_uri(settings.STATIC_URL), f"{settings.BASE_URL}{settings.STATIC_URL}"]
+def _frame_policy(request: HttpRequest, pixel: str) -> dict[str, list[str]]:
+    """Content-Security-Policy of a previewed copy: pictures of the design, and the pixel that counts nothing."""
+    own = [request.build_absolute_uri(settings.STATIC_URL), f"{settings.BASE_URL}{settings.STATIC_URL}", pixel]
     return {
         "default-src": ["'none'"],
         "img-src": ["data:", "https:", *dict.fromkeys(own)],

@@ -62,6 +62,9 @@ class LaunchAdmin(PagesBelowRowsAdmin):
     search_fields = ("email__name", "email__campaign__name")
     ordering = ("-created_at",)
 
+    class Media:
+        css: ClassVar[dict[str, list[str]]] = {"all": ["console/campaigns-email.css"]}
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """An email is sent from its own page."""
         return False

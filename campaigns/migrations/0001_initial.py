@@ -213,8 +213,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "launch",
-                "verbose_name_plural": "launches",
+                "verbose_name": "report",
+                "verbose_name_plural": "reports",
                 "ordering": ("-created_at",),
             },
         ),

@@ -227,7 +227,7 @@ def test_a_strangers_email_cannot_be_sent(cast: Cast, email: Email, now: datetim
         launch_email(cast.cinema, email, author=cast.cleo, now=now)
 
 
-# --- At a time ----------------------------------------------------------------------------------------------------------
+# --- At a time --------------------------------------------------------------------------------------------------------
 
 
 def test_a_planned_launch_takes_its_audience_when_it_starts(
