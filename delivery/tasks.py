@@ -5,7 +5,6 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from common import jobs
 from common.tenancy import call_door, tenant
 from delivery import sending
 from delivery.models import Mailing
@@ -18,17 +17,19 @@ RUN_SECONDS = 5.0
 @shared_task(name=SEND_TASK)
 def send_mailing(*, organization_id: int, mailing_id: int) -> None:
     """One run; the next one is asked for as long as there is more to do and nobody else is at it."""
-    progress = sending.send_mailing(organization_id, mailing_id, stop_after=RUN_SECONDS)
-    if progress.more_due:
-        jobs.after_commit(SEND_TASK, organization_id=organization_id, mailing_id=mailing_id)
+    if sending.send_mailing(organization_id, mailing_id, stop_after=RUN_SECONDS).more_due:
+        _ask_if_needed(organization_id, mailing_id)
 
 
 @shared_task(name="delivery.send_due_mailings")
 def send_due_mailings() -> None:
     """Find mailings whose time has come, or that a lost worker or broker left behind."""
-    now = timezone.now()
-    for organization_id, mailing_id in call_door("door_due_mailings", [now]):
-        with tenant(organization_id):
-            mailing = Mailing.objects.filter(pk=mailing_id, expanded_at__isnull=False).first()
-            if mailing is not None and needs_sender(mailing, now=now):
-                ask_to_send(mailing)
+    for organization_id, mailing_id in call_door("door_due_mailings", [timezone.now()]):
+        _ask_if_needed(organization_id, mailing_id)
+
+
+def _ask_if_needed(organization_id: int, mailing_id: int) -> None:
+    with tenant(organization_id):
+        mailing = Mailing.objects.filter(pk=mailing_id, expanded_at__isnull=False).first()
+        if mailing is not None and needs_sender(mailing, now=timezone.now()):
+            ask_to_send(mailing)

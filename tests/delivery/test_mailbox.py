@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.core.mail import EmailMessage as DjangoMessage
@@ -25,6 +24,7 @@ from delivery.models import CaughtMessage
 from delivery.readers import open_caught, raw_of
 from delivery.transports import MemberMailBackend, Outgoing, Result, SmtpAccount, SmtpConnection, account_of
 from tests.support.cast import Cast
+from tests.support.gate import Gate
 from tests.support.wait import wait_until
 
 across_processes = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
@@ -155,58 +155,6 @@ def test_while_the_database_is_away_the_sender_is_asked_to_keep_the_message(
     process.stop()
     gate.close()
     assert [one.subject[-1] for one in caught_of(cast.bakery)] == ["1", "3"]
-
-
-class Gate:
-    """A way to the database that can be shut; then every connection through it is cut, and no new one is made."""
-
-    def __init__(self, url: str) -> None:
-        self._target = urlsplit(url)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        host, port = self._listener.getsockname()
-        netloc = f"{self._target.netloc.rpartition('@')[0]}@{host}:{port}"
-        self.url = urlunsplit(self._target._replace(netloc=netloc))
-        self._open = threading.Event()
-        self._open.set()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def shut(self) -> None:
-        self._open.clear()
-
-    def reopen(self) -> None:
-        self._open.set()
-
-    def close(self) -> None:
-        self.shut()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                near, _peer = self._listener.accept()
-            except OSError:
-                return
-            if not self._open.is_set():
-                near.close()
-                continue
-            far = socket.create_connection((self._target.hostname, self._target.port))
-            for ends in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=ends, daemon=True).start()
-
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
-        source.settimeout(0.1)
-        data = b"-"
-        while self._open.is_set() and data:
-            try:
-                data = source.recv(65536)
-                target.sendall(data)
-            except TimeoutError:
-                continue
-            except OSError:
-                break
-        source.close()
-        target.close()
 
 
 def test_only_the_newest_messages_of_each_organization_are_kept(cast: Cast) -> None:

@@ -38,8 +38,10 @@ from delivery.services import (
     suppress,
 )
 from delivery.tasks import send_due_mailings
+from delivery.tasks import send_mailing as send_task
 from participants.models import Participant
 from tests.support.cast import Cast
+from tests.support.gate import Gate
 from tests.support.smtp import Received, SmtpServer
 from tests.support.wait import wait_until
 from tests.support.world import choose, make_participant, make_topic, make_website
@@ -557,17 +559,46 @@ def test_beat_asks_for_a_worker_only_where_nobody_is_at_it(world: World, server:
     assert needed()
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, int]]]:
+    """The tasks that the broker was asked to hand on."""
+    asked: list[tuple[str, dict[str, int]]] = []
+    monkeypatch.setattr("common.jobs.current_app.send_task", lambda name, kwargs: asked.append((name, kwargs)))
+    return asked
+
+
 def test_beat_finds_due_mailings_of_every_organization(
-    world: World, server: SmtpServer, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks
+    world: World, asked: list[object], django_capture_on_commit_callbacks
 ) -> None:
     world.time = timezone.now() - timedelta(minutes=1)
     mailing = world.mailing([world.person("a")])
-    asked: list[tuple[str, dict[str, int]]] = []
-    monkeypatch.setattr("common.jobs.current_app.send_task", lambda name, kwargs: asked.append((name, kwargs)))
     with django_capture_on_commit_callbacks(execute=True):
         send_due_mailings()
     expected = {"organization_id": world.cast.bakery.pk, "mailing_id": mailing.pk}
     assert asked == [("delivery.send_mailing", expected)]
+
+
+def test_a_task_asks_for_the_next_one_until_all_is_sent(
+    world: World,
+    server: SmtpServer,
+    asked: list[object],
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks,
+) -> None:
+    monkeypatch.setattr("delivery.tasks.RUN_SECONDS", 0.05)
+    server.behave(seconds_per_message=0.02)
+    world.time = timezone.now() - timedelta(minutes=1)
+    mailing = world.mailing([world.person(f"p{number}") for number in range(100)])
+    expected = {"organization_id": world.cast.bakery.pk, "mailing_id": mailing.pk}
+    runs = 0
+    while runs == 0 or asked:
+        asked.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            send_task(**expected)
+        runs += 1
+    assert runs > 2
+    assert sorted(Counter(server.recipients()).values()) == [1] * 100
+    assert world.state(mailing).state == MailingState.DONE
 
 
 # --- Several workers, and the end of one ------------------------------------------------------------------------------
@@ -581,10 +612,10 @@ send_mailing(int(sys.argv[1]), int(sys.argv[2]))
 """
 
 
-def start_worker(world: World, mailing: Mailing, server: SmtpServer) -> subprocess.Popen[str]:
+def start_worker(world: World, mailing: Mailing, server: SmtpServer, **environ: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", WORKER, str(world.cast.bakery.pk), str(mailing.pk)],
-        env={**os.environ, "PLI_SMTP_URL": server.url, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PLI_SMTP_URL": server.url, "PYTHONPATH": str(Path(__file__).parents[2]), **environ},
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         text=True,
@@ -678,6 +709,34 @@ def test_a_killed_worker_loses_nobody_and_nobody_gets_two(
         if "/o/" in received.html:
             key = decode_key(received.html.partition("/o/")[2][:22])
             assert key in keys
+
+
+@across_processes
+def test_what_servers_said_outlives_an_outage_of_the_database(
+    transactional_db: None, cast: Cast, server: SmtpServer
+) -> None:
+    world = real_world(cast)
+    mailing = world.mailing(crowd(world, 200))
+    server.behave(seconds_per_message=0.01)
+    gate = Gate(os.environ["DATABASE_URL"])
+    worker = start_worker(world, mailing, server, DATABASE_URL=gate.url)
+    wait_until(lambda: len(server.recipients()) > 40, 30)
+    gate.shut()
+    # What was on its way is finished meanwhile, and nothing else can leave.
+    settled = wait_until(lambda: len(server.recipients()) if _is_quiet(server) else 0, 20)
+    gate.reopen()
+    assert end(worker) == 0
+    gate.close()
+    assert 40 < settled < 200
+    assert set(Counter(server.recipients()).values()) == {1}
+    assert Counter(world.statuses(mailing).values()) == {"sent": 200}
+
+
+def _is_quiet(server: SmtpServer) -> bool:
+    """Whether a second passes without a new message."""
+    before = len(server.recipients())
+    threading.Event().wait(1.0)
+    return len(server.recipients()) == before
 
 
 @across_processes

@@ -1,54 +1,59 @@
-"""A door in front of the database that a test opens and shuts, as a network would."""
+"""A way to the database, or to any server, that a test can shut and open again."""
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
+import socket
+import threading
 from urllib.parse import urlsplit, urlunsplit
 
 
 class Gate:
-    """Forwards connections to the database of ``url`` while it is open; ``swallow_replies`` loses what comes back."""
+    """Passes bytes on to the host of a URL. While it is shut, connections are cut and no new one is made."""
 
     def __init__(self, url: str) -> None:
         self._target = urlsplit(url)
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._port = 0
-        self.swallow_replies = False
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        host, port = self._listener.getsockname()
+        netloc = f"{self._target.netloc.rpartition('@')[0]}@{host}:{port}"
+        self.url = urlunsplit(self._target._replace(netloc=netloc))
+        self._open = threading.Event()
+        self._open.set()
+        threading.Thread(target=self._serve, daemon=True).start()
 
-    @property
-    def url(self) -> str:
-        host = f"{self._target.username}:{self._target.password}@127.0.0.1:{self._port}"
-        return urlunsplit(self._target._replace(netloc=host))
+    def shut(self) -> None:
+        self._open.clear()
 
-    async def open(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+    def reopen(self) -> None:
+        self._open.set()
 
-    async def shut(self) -> None:
-        """Nobody gets in, and whoever was in is cut off."""
-        if self._server is not None:
-            self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+    def close(self) -> None:
+        self.shut()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
-        self._writers |= {writer, inner_writer}
-        for source, target, is_reply in ((reader, inner_writer, False), (inner_reader, writer, True)):
-            task = asyncio.create_task(self._pass_on(source, target, is_reply=is_reply))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def _serve(self) -> None:
+        while True:
+            try:
+                near, _peer = self._listener.accept()
+            except OSError:
+                return
+            if not self._open.is_set():
+                near.close()
+                continue
+            far = socket.create_connection((self._target.hostname, self._target.port))
+            for ends in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=ends, daemon=True).start()
 
-    async def _pass_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, is_reply: bool) -> None:
-        with suppress(OSError):
-            while data := await source.read(65536):
-                if not (is_reply and self.swallow_replies):
-                    target.write(data)
-                    await target.drain()
-        target.transport.abort()
-        self._writers.discard(target)
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        source.settimeout(0.1)
+        data = b"-"
+        while self._open.is_set() and data:
+            try:
+                data = source.recv(65536)
+                target.sendall(data)
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        source.close()
+        target.close()
