@@ -15,7 +15,7 @@ from django.conf import settings
 from common import metrics
 from common.keys import encode_key, new_key
 from tests.support.asgi import ask
-from tests.support.gate import Gate
+from tests.support.async_gate import AsyncGate
 from tests.support.hits import Copies
 from tests.support.servers import free_port
 from tracking.asgi import HitApplication
@@ -101,7 +101,7 @@ def test_hits_that_came_while_the_database_was_away_are_stored_when_it_is_back(c
     keys = [copies.copy().key.hex for _ in range(3)]
 
     async def an_outage() -> None:
-        gate = Gate(settings.RECORDER_DATABASE_URL)
+        gate = AsyncGate(settings.RECORDER_DATABASE_URL)
         await gate.open()
         async with recording(gate.url, answer_within=0.05) as recorder:
             await gate.shut()
@@ -121,7 +121,7 @@ def test_a_retry_after_a_lost_commit_reply_adds_nothing(copies: Copies) -> None:
     first, second = copies.copy().key.hex, copies.copy().key.hex
 
     async def a_lost_reply() -> None:
-        gate = Gate(settings.RECORDER_DATABASE_URL)
+        gate = AsyncGate(settings.RECORDER_DATABASE_URL)
         await gate.open()
         async with recording(gate.url, answer_within=60) as recorder:
             await recorder.take(first, OPEN, 0, 1)  # type: ignore[misc]
