@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 from typing import Any
+from urllib.parse import parse_qs
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
@@ -21,6 +22,7 @@ from tracking.selectors import tracking_domains
 
 HIT_PREFIXES = (PIXEL_PREFIX, CLICK_PREFIX)
 HEALTHY = Answer(200, [(b"content-type", b"application/json")], b'{"status": "ok"}')
+YES, NO = Answer(200, []), Answer(404, [])
 UNKNOWN_HOST = Answer(400, [(b"content-type", b"text/plain; charset=utf-8")], b"This host is not served here.\n")
 
 
@@ -46,6 +48,10 @@ class Application:
         if path == "/healthz":
             # For whoever asks, by whatever name: a probe knows this process by its address.
             return HEALTHY
+        if path == "/tls/ask":
+            # Caddy asks this before it gets a certificate on demand, by the name that it knows us by.
+            domain = parse_qs(scope["query_string"].decode("latin-1")).get("domain", [""])[0]
+            return YES if self._hosts.may_have_certificate(domain) else NO
         return self._django if self._hosts.serves(_host(scope)) else UNKNOWN_HOST
 
     async def _live(self, receive: Receive, send: Send) -> None:

@@ -18,6 +18,10 @@ def console_script(request: HttpRequest) -> str:
     return static("console/console.js")
 
 
+def console_icon(request: HttpRequest) -> str:
+    return static("pli.svg")
+
+
 def _item(title: Any, icon: str, url_name: str) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": reverse_lazy(url_name)}
 

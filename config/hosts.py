@@ -50,6 +50,10 @@ class KnownHosts:
             _remember(self._good_for_hits, header)
         return good
 
+    def may_have_certificate(self, domain: str) -> bool:
+        """Whether somebody's website uses this domain for its links: then, and only then, TLS is arranged for it."""
+        return domain.lower() in (self._tracking_domains or frozenset())
+
     async def start(self) -> None:
         """Read the tracking domains, and keep reading them."""
         first = asyncio.create_task(self.refresh())

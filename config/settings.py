@@ -10,7 +10,7 @@ import environ
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
-from config.console_menu import CONSOLE_MENU, console_script, console_stylesheet
+from config.console_menu import CONSOLE_MENU, console_icon, console_script, console_stylesheet
 from config.embedded import engine_urls
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -227,6 +227,8 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
+    "SITE_ICON": console_icon,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": console_icon}],
     "STYLES": [console_stylesheet],
     "SCRIPTS": [console_script],
     "COLORS": {

@@ -31,7 +31,7 @@ def pytest_configure() -> None:
     """The settings can be read only now that the engines are up; pytest-django goes on from here."""
     assert settings.DATABASES
     # Five people are made for most tests; the real hash would cost them two seconds each time.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.PASSWORD_HASHERS = ["tests.support.hashers.QuickHasher"]
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The server looks at the real clock, so what is prepared for it lies a moment before."""
+    return datetime.now(UTC) - timedelta(seconds=1)
 
 
 @pytest.fixture(scope="session")
@@ -49,11 +56,12 @@ def server(transactional_db: None) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Browser, server: str) -> Iterator[Page]:
-    context = browser.new_context(base_url=server, viewport={"width": 1280, "height": 900}, locale="en")
+    context = browser.new_context(base_url=server, viewport={"width": 1440, "height": 900}, locale="en")
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("response", lambda answer: problems.append(answer.url) if answer.status >= 400 else None)
     yield page
     context.close()
     assert problems == []

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.core.management.commands.flush import Command as FlushCommand
+from django.db import connections
 
 
 class Command(FlushCommand):
@@ -10,3 +11,6 @@ class Command(FlushCommand):
         if options["database"] == "default":
             options["database"] = "owner"
         super().handle(**options)
+        # Hits are no managed model, so Django does not know their table.
+        with connections["owner"].cursor() as cursor:
+            cursor.execute("TRUNCATE tracking_hit")
