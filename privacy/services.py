@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from delivery.services import suppress
 from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -13,6 +12,7 @@ from accounts.models import Organization
 from consent.rules import ChoiceValue, Source
 from consent.services import record_choice, unsubscribe
 from delivery.models import Message, SuppressionReason
+from delivery.services import suppress
 from participants.models import Participant
 
 

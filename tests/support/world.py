@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from participants.rules import normalise_email
-
 from accounts.models import Organization, User
 from common.tenancy import tenant
 from consent.models import Basis, Topic
 from consent.rules import ChoiceValue, Source
 from consent.services import change_email_tracking, open_website, publish_notice, record_choice, subscribe
 from participants.models import Participant
+from participants.rules import normalise_email
 from websites.models import Website
 from websites.rules import EmailTracking
 
