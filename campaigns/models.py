@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import BulkTenantModel, TenantModel, User
 from consent.models import Topic
@@ -24,7 +25,7 @@ class Campaign(TenantModel):
     website = models.ForeignKey(Website, on_delete=models.PROTECT, related_name="campaigns", verbose_name=_("website"))
     name = models.CharField(_("name"), max_length=160)
     kind = models.CharField(_("type"), max_length=12, choices=CampaignKind, default=CampaignKind.NEWSLETTER)
-    opens_at = models.DateTimeField(_("opens"), null=True, blank=True)
+    opens_at = models.DateTimeField(pgettext_lazy("campaign", "opens"), null=True, blank=True)
     closes_at = models.DateTimeField(_("closes"), null=True, blank=True)
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)

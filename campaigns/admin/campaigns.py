@@ -10,6 +10,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
@@ -24,9 +25,9 @@ from campaigns.selectors import get_campaign
 
 STATUS_LABELS = {
     CampaignStatus.PLANNED: _("Planned"),
-    CampaignStatus.OPEN: _("Open"),
+    CampaignStatus.OPEN: pgettext_lazy("campaign", "Open"),
     CampaignStatus.CLOSED: _("Closed"),
-    CampaignStatus.ARCHIVED: _("Archived"),
+    CampaignStatus.ARCHIVED: pgettext_lazy("campaign", "Archived"),
 }
 
 
