@@ -17,21 +17,21 @@ THEME_WORDS = (
     gettext_noop("Submit"),
     gettext_noop("Action"),
     gettext_noop("Select action to run"),
-    gettext_noop(
-        'Raw passwords are not stored, so there is no way to see this user’s password, but you can change the password using <a href="{}" class="text-primary-600 dark:text-primary-500">this form</a>.'
-    ),
     gettext_noop("Select value"),
     gettext_noop("Run the selected action"),
     gettext_noop("Click here to select the objects across all pages"),
     gettext_noop("Models in the %(name)s application"),
     gettext_noop(
-        "Deleting the %(object_name)s '%(escaped_object)s' would result in deleting related objects, but your account doesn't have permission to delete the following types of objects:"
+        "Deleting the %(object_name)s '%(escaped_object)s' would result in deleting related objects, but your"
+        " account doesn't have permission to delete the following types of objects:"
     ),
     gettext_noop(
-        "Deleting the %(object_name)s '%(escaped_object)s' would require deleting the following protected related objects:"
+        "Deleting the %(object_name)s '%(escaped_object)s' would require deleting the following protected"
+        " related objects:"
     ),
     gettext_noop(
-        'Are you sure you want to delete the %(object_name)s "%(escaped_object)s"? All of the following related items will be deleted:'
+        'Are you sure you want to delete the %(object_name)s "%(escaped_object)s"? All of the following'
+        " related items will be deleted:"
     ),
     gettext_noop("Welcome back to"),
     gettext_noop("Type to search"),
@@ -47,8 +47,10 @@ THEME_WORDS = (
     gettext_noop("Recent searches"),
     gettext_noop("Nothing matched your search"),
     ngettext_lazy(
-        '\n            Found <span class="font-medium text-important">%(counter)s</span> result in %(time)s seconds\n        ',
-        '\n            Found <span class="font-medium text-important">%(counter)s</span> results in %(time)s seconds\n        ',
+        '\n            Found <span class="font-medium text-important">%(counter)s</span> result in %(time)s'
+        " seconds\n        ",
+        '\n            Found <span class="font-medium text-important">%(counter)s</span> results in %(time)s'
+        " seconds\n        ",
     ),
     gettext_noop("Yes, I’m sure"),
     gettext_noop("This item will be deleted."),
