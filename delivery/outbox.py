@@ -164,7 +164,7 @@ def _due_messages(mailing: Mailing, *, after: int, limit: int, now: datetime) ->
 
 def _due(row: Sequence[Any]) -> _Due:
     own, person, (attributes, may_be_sent) = row[:5], row[5:12], row[12:]
-    return _Due(*own, person=Person(*person, _attributes(attributes)), may_be_sent=may_be_sent)
+    return _Due(*own, Person(*person, _attributes(attributes)), may_be_sent)  # type: ignore[call-arg]
 
 
 def _attributes(value: Any) -> dict[str, Any]:

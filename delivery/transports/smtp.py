@@ -230,6 +230,8 @@ class SmtpConnection:
     def _reply(self) -> tuple[int, bytes]:
         """Code and words of the next answer; smtplib's ``getreply`` would be a third of the work for a message."""
         file = self._connected.file
+        if file is None:
+            raise smtplib.SMTPServerDisconnected("connection lost")
         lines = [file.readline(LONGEST_LINE)]
         while lines[-1][3:4] == b"-" and len(lines) <= MOST_LINES:
             lines.append(file.readline(LONGEST_LINE))
