@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import Organization
 from campaigns.models import Email, EmailKind
 from campaigns.rules import TimingProblem, timing_problem, utm_word
-from campaigns.selectors import audience_of
+from campaigns.selectors import has_audience
 from delivery.models import Purpose
 from delivery.rendering import BodyFormat, CompiledEmail, EmailSource, FooterLabels, check_email, compile_email
 from delivery.rules import needs_subscription
@@ -94,7 +94,7 @@ def problems_of(organization: Organization, email: Email, *, starts_at: datetime
     """Everything beside its content that an email cannot be sent for, in the words of the person who tries."""
     problems = [*_archived(email), *_timing(email, starts_at), *_sender(organization, email), *_permission(email)]
     # Who will be subscribed when a planned email starts is not known yet.
-    if not problems and starts_at <= now and not audience_of(organization, email).exists():
+    if not problems and starts_at <= now and not has_audience(organization, email):
         problems.append(_nobody(email))
     return problems
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Organization, User
 from campaigns.models import Campaign, Email, Launch
 from campaigns.rendering import compile_draft, problems_of
-from campaigns.selectors import audience_of, launches_of, unfinished_launches
+from campaigns.selectors import audience_of, launches_of, many_people, unfinished_launches
 from delivery.models import Mailing, MailingState
 from delivery.rendering import CompiledEmail
 from delivery.rules import needs_subscription
@@ -242,7 +242,7 @@ def expand_audience(organization: Organization, launch: Launch, *, now: datetime
         email = Email.objects.select_related("campaign").get(organization=organization, pk=launch.email_id)
         # Without its order: PostgreSQL is free to read the tables in theirs.
         audience, parameters = audience_of(organization, email).order_by().values("id").query.sql_with_params()
-        with connection.cursor() as cursor:
+        with many_people(), connection.cursor() as cursor:
             cursor.execute(_EXPAND.format(audience=audience), [organization.pk, mailing.pk, now, *parameters])
             messages = cursor.rowcount
         mailing.expanded_at = now

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.core.files import File
 from django.db import transaction
 from django.utils import timezone
@@ -89,8 +90,9 @@ class Demo:
 
     def set_password(self, password: str) -> None:
         """One password for all members, so that whoever looks around can take every seat."""
+        hashed = make_password(password)
         for user in self.members.values():
-            user.set_password(password)
+            user.password = hashed
             user.save(update_fields=["password"])
 
     @property
