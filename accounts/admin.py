@@ -27,7 +27,21 @@ def role_of(request: HttpRequest) -> str:
     return cast("Membership", request.membership).role if getattr(request, "membership", None) else ""  # type: ignore[attr-defined]
 
 
-class TenantAdmin(ModelAdmin):
+class ConsoleAdmin(ModelAdmin):
+    """What every page of the console does."""
+
+    def get_action_choices(
+        self, request: HttpRequest, default_choices: Any = None, action_location: Any = ActionLocation.CHANGE_LIST
+    ) -> list[tuple[str, str]]:
+        """Unfold's own does not know where the actions are shown, which Django asks for since 6.1."""
+        return super(ModelAdmin, self).get_action_choices(request, [("", _("Select action"))], action_location)
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> NoReturn:
+        """Django would lead to the index with a message; strangers get 404, whether the row is there or not."""
+        raise Http404
+
+
+class TenantAdmin(ConsoleAdmin):
     """A list and form that show one organization's rows only.
 
     ``editors`` are the roles that may add and change; everybody else in the organization reads. Rows are never deleted
@@ -58,16 +72,6 @@ class TenantAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return role_of(request) in self.deleters
 
-    def get_action_choices(
-        self, request: HttpRequest, default_choices: Any = None, action_location: Any = ActionLocation.CHANGE_LIST
-    ) -> list[tuple[str, str]]:
-        """Unfold's own does not know where the actions are shown, which Django asks for since 6.1."""
-        return super(ModelAdmin, self).get_action_choices(request, [("", _("Select action"))], action_location)
-
-    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> NoReturn:
-        """Django would lead to the index with a message; strangers get 404, whether the row is there or not."""
-        raise Http404
-
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> ModelChoiceField[Any] | None:
@@ -97,7 +101,7 @@ class TenantRelatedFilter(RelatedDropdownFilter):
 
 
 @admin.register(Organization)
-class OrganizationAdmin(ModelAdmin):
+class OrganizationAdmin(ConsoleAdmin):
     """The member's own organization; created by sign-up or ``manage.py create_member``, not here."""
 
     list_display = ("name", "legal_name", "timezone")

@@ -25,12 +25,20 @@ CONSOLE_CSP = {
     "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],
 }
 
+OWN_APPS = frozenset({"accounts", "websites", "participants", "consent", "tracking", "delivery", "campaigns", "intake"})
+
 
 class ConsoleSite(UnfoldAdminSite):
     site_title = "Pli"
     site_header = "Pli"
     index_title = _("Overview")
     index_template = "reporting/dashboard.html"
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Only pages that we wrote: those of other packages know nothing of organizations."""
+        models = [model_or_iterable] if isinstance(model_or_iterable, type) else list(model_or_iterable)
+        ours = [model for model in models if model._meta.app_label in OWN_APPS]
+        super().register(ours, admin_class, **options)
 
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and getattr(request, "membership", None) is not None

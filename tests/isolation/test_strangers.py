@@ -1,0 +1,153 @@
+"""Every page of the console, from the registry: a stranger finds nothing, nobody is sent to sign in.
+
+A newly registered model or page without a row here fails.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from django.contrib import admin
+from django.db.models import Model
+from django.test import Client
+from django.urls import NoReverseMatch, URLPattern, URLResolver, reverse
+
+from accounts.models import Membership, Organization
+from campaigns.models import Campaign, Email, Launch
+from campaigns.services import launch_email
+from common.tenancy import tenant
+from consent.models import Topic
+from delivery.models import CaughtMessage, Suppression
+from intake.models import Import
+from participants.models import Participant
+from tests.support.cast import Cast
+from tests.support.world import make_participant, make_website, subscribe_to
+from websites.models import Website
+
+pytestmark = pytest.mark.django_db
+
+MARKER = "bakery-secret-7f3a"
+
+
+@pytest.fixture
+def rows(cast: Cast, now: datetime) -> dict[type[Model], Model]:
+    """One row of Bakery for every model of the console, each with the marker where it has words."""
+    bakery = cast.bakery
+    website = make_website(bakery, cast.ana, now=now, name=MARKER)
+    person = make_participant(bakery, f"{MARKER}@home.example", now=now, first_name=MARKER)
+    with tenant(bakery.pk):
+        Organization.objects.update(name=f"Bakery {MARKER}")
+        common = {"organization": bakery}
+        topic = Topic.objects.create(**common, website=website, name=MARKER)
+        campaign = Campaign.objects.create(**common, website=website, name=MARKER)
+        email = Email.objects.create(
+            **common,
+            campaign=campaign,
+            name=MARKER,
+            topic=topic,
+            subject=MARKER,
+            body_format="html",
+            body=f"<p>{MARKER}",
+        )
+    subscribe_to(bakery, person, topic, now=now)
+    with tenant(bakery.pk):
+        launch = launch_email(bakery, email, author=cast.ana, now=now)
+        found = [
+            Organization.objects.get(),
+            Membership.objects.get(user=cast.ben),
+            website,
+            topic,
+            campaign,
+            email,
+            launch,
+            person,
+            Suppression.objects.create(**common, email_norm=f"{MARKER}@gone.example", reason="bounced"),
+            Import.objects.create(**common, filename=f"{MARKER}.csv", state="done", layout={"header": [], "samples": []}),
+            CaughtMessage.objects.create(
+                **common, mail_from="a@b.example", rcpt_to=f"{MARKER}@home.example", subject=MARKER,
+                raw=zlib.compress(f"Subject: {MARKER}\r\n\r\n{MARKER}".encode()),
+            ),
+        ]  # fmt: skip
+    return {type(row): row for row in found}
+
+
+def console_pages(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from console_pages(pattern.url_patterns)
+        elif pattern.name:
+            yield pattern
+
+
+def addresses(rows: dict[type[Model], Model]) -> Iterator[tuple[str, bool]]:
+    """Every address of the console, and whether it names a row of Bakery."""
+    by_prefix = {f"{model._meta.app_label}_{model._meta.model_name}_": row for model, row in rows.items()}
+    for pattern in console_pages(admin.site.urls[0]):
+        arguments = re.findall(r"<(?:\w+:)?(\w+)>", str(pattern.pattern))
+        row = next((row for prefix, row in by_prefix.items() if str(pattern.name).startswith(prefix)), None)
+        if str(pattern.name) == "reporting_launch":
+            row = rows[Launch]
+        if pattern.name == "logout":
+            continue  # whoever goes there sees the sign-in page everywhere else
+        if not arguments:
+            yield reverse(f"admin:{pattern.name}"), False
+        elif row is not None:
+            values = [str(row.pk), *(["measured"] if len(arguments) > 1 else [])]
+            try:
+                yield reverse(f"admin:{pattern.name}", args=values), True
+            except NoReverseMatch:
+                # A second argument that is a number: any will do, the first one is a stranger's already.
+                yield reverse(f"admin:{pattern.name}", args=[str(row.pk), "1"]), True
+
+
+def test_every_model_of_the_console_has_a_row_here(rows: dict[type[Model], Model]) -> None:
+    assert set(admin.site._registry) <= set(rows)
+
+
+def test_a_stranger_finds_nothing_anywhere(cast: Cast, rows: dict[type[Model], Model]) -> None:
+    client = Client()
+    client.force_login(cast.cleo)
+    problems = []
+    visited = 0
+    for address, names_a_row in addresses(rows):
+        for method in (client.get, client.post):
+            response = method(address)
+            visited += 1
+            body = b"" if response.streaming else response.content
+            if MARKER.encode() in body:
+                problems.append(f"{address} shows Bakery's words")
+            if names_a_row and response.status_code not in (403, 404, 405):
+                problems.append(f"{address} answers {response.status_code}")
+    assert not problems, "\n".join(problems)
+    assert visited > 80
+
+
+def test_the_marker_would_be_seen(cast: Cast, rows: dict[type[Model], Model]) -> None:
+    """The search above can fail: whom the rows belong to, sees them."""
+    client = Client()
+    client.force_login(cast.ana)
+    shown = {address for address, _ in addresses(rows) if MARKER.encode() in client.get(address).content}
+    assert {
+        reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") for model in rows
+    } - shown <= {reverse("admin:accounts_membership_changelist")}
+
+
+def test_nobody_is_sent_to_sign_in(rows: dict[type[Model], Model]) -> None:
+    for address, _names_a_row in addresses(rows):
+        response = Client().get(address)
+        assert response.status_code in (302, 404), address
+        assert MARKER.encode() not in response.content
+
+
+def test_a_person_without_organization_sees_no_console(cast: Cast, rows: dict[type[Model], Model]) -> None:
+    with tenant(cast.cinema.pk):
+        Membership.objects.filter(user=cast.cleo).delete()
+    client = Client()
+    client.force_login(cast.cleo)
+    for model in (Website, Participant, Import):
+        address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        assert client.get(address).status_code != 200
