@@ -9,6 +9,7 @@ Tests of a single service use ``db``; tests in which other processes or the owne
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -24,12 +25,14 @@ from tests.support.engines import prepare_environment
 if TYPE_CHECKING:
     from tests.support.cast import Cast
 
-prepare_environment()
+database = prepare_environment()
 
 
 def pytest_configure() -> None:
     """The settings can be read only now that the engines are up; pytest-django goes on from here."""
-    assert settings.DATABASES
+    assert settings.DATABASES["default"]["NAME"] == database, "the settings were read before the engines were up"
+    # Workers of xdist inherit the environment: with this they would read the settings before they have a database.
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
     # Five people are made for most tests; the real hash would cost them two seconds each time.
     settings.PASSWORD_HASHERS = ["tests.support.hashers.QuickHasher"]
 

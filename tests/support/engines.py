@@ -42,8 +42,8 @@ def _start() -> dict[str, str]:
     return urls
 
 
-def prepare_environment() -> None:
-    """Point the settings at a fresh database of this process, before anything reads them."""
+def prepare_environment() -> str:
+    """Point the settings at a fresh database of this process, before anything reads them. Returns its name."""
     urls = _start()
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     database = f"pli_test_{worker}"
@@ -65,3 +65,4 @@ def prepare_environment() -> None:
             "DJANGO_SETTINGS_MODULE": "config.settings",
         }
     )
+    return database
