@@ -126,12 +126,15 @@ END,
     ELSE c.{kind}_not_no_since
 END"""
 
+# The numbers of the people first, so that the planner need not know how many there are.
+_INDEX = "CREATE INDEX ON consent_answer (participant_id)"
 _NEXT = """
 UPDATE consent_choice AS c
    SET {opens}, {clicks}
   FROM consent_answer a
- WHERE c.participant_id = a.participant_id AND NOT a.is_first
-   AND (a.opens_verdict = 'applied' OR a.clicks_verdict = 'applied')
+ WHERE c.participant_id = ANY(ARRAY(SELECT participant_id FROM consent_answer
+                                     WHERE NOT is_first AND 'applied' IN (opens_verdict, clicks_verdict)))
+   AND a.participant_id = c.participant_id
    AND c.opens = a.opens_before AND c.opens_at IS NOT DISTINCT FROM a.opens_at_before
    AND c.clicks = a.clicks_before AND c.clicks_at IS NOT DISTINCT FROM a.clicks_at_before
 """
@@ -168,6 +171,7 @@ def record_choices(organization: Organization, *, table: str, answers: Answers, 
         if first:
             cursor.execute(_FIRST.format(**_per_kind(_FIRST_STATE)), values)
         if known:
+            cursor.execute(_INDEX)
             cursor.execute(_NEXT.format(**_per_kind(_NEXT_STATE)), values)
             _expect(cursor.rowcount, known)
     return counts
@@ -228,9 +232,9 @@ def subscribe_people(
 
 _END_SUBSCRIPTIONS = """
 UPDATE consent_subscription AS s SET unsubscribed_at = %s
-  FROM {table} t
-  JOIN participants_participant p ON p.organization_id = %s AND p.email_norm = t.email_norm
- WHERE s.participant_id = p.id AND s.unsubscribed_at IS NULL
+ WHERE s.unsubscribed_at IS NULL AND s.participant_id = ANY(ARRAY(
+    SELECT (SELECT p.id FROM participants_participant p WHERE p.organization_id = %s AND p.email_norm = t.email_norm)
+      FROM {table} t))
 """
 
 

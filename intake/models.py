@@ -59,7 +59,9 @@ class Import(TenantModel):
     # {"created": 1, "updated": 2, "rejected": 3, "yes_without_provenance": 4, …}
     counts = models.JSONField(default=dict)
     message = models.CharField(max_length=500, blank=True)
-    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("uploaded by")
+    )
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     heartbeat_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)

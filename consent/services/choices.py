@@ -147,12 +147,14 @@ def _derive(choice: Choice, kind: Kind, value: ChoiceValue, act: _Act) -> None:
     choice.save(update_fields=list(state))
 
 
+# One look into the index per person: from = ANY the planner may think it better to read the whole organization.
 _MOVE = """
 INSERT INTO consent_choice AS choice (organization_id, participant_id, opens, opens_source, opens_not_no_since,
                                       clicks, clicks_source, clicks_not_no_since)
 SELECT person.organization_id, person.id, 'unknown', '', %(now)s, 'unknown', '', %(now)s
-  FROM participants_participant person
- WHERE person.organization_id = %(organization)s AND person.id = ANY(%(people)s)
+  FROM unnest(%(people)s::bigint[]) AS mover (id)
+ CROSS JOIN LATERAL (SELECT p.organization_id, p.id FROM participants_participant p
+                      WHERE p.organization_id = %(organization)s AND p.id = mover.id LIMIT 1) AS person
  ORDER BY person.id
     ON CONFLICT (participant_id) DO UPDATE
    SET opens_not_no_since = CASE WHEN choice.opens_not_no_since IS NOT NULL THEN excluded.opens_not_no_since END,

@@ -27,7 +27,8 @@ from intake.rules import CONSENT_FIELDS, Issue
 from tracking.services import change_participant_countries
 
 # The planner knows nothing about a temporary table, and little about a table that is just being filled: left to itself
-# it once compared every row of the chunk with every person. One look into an index per row is always right here.
+# it once compared every row of the chunk with every person. One look into an index per row is always right here; so
+# big tables are asked for the numbers of the chunk (= ANY) before they are joined, in whatever order that is.
 PIN_PLANS = """
 SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off;
 SET LOCAL enable_seqscan = off; SET LOCAL jit = off"""
@@ -53,10 +54,16 @@ SELECT r.*, p.id IS NULL AS is_new,
   FROM (SELECT * FROM intake_row ORDER BY email_norm) r
   LEFT JOIN participants_participant p ON p.organization_id = %(organization)s AND p.email_norm = r.email_norm"""
 
+_INDEX = "CREATE UNIQUE INDEX IF NOT EXISTS intake_person_id ON intake_person (participant_id)"
+
+_LOOK = """
+SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE changes), count(*) FILTER (WHERE moves)
+  FROM intake_person"""
+
 # Held until the end, so that nobody moves them elsewhere meanwhile.
 _MOVING = """
-SELECT p.id, i.country FROM intake_person i JOIN participants_participant p ON p.id = i.participant_id
- WHERE i.moves AND p.country <> i.country ORDER BY p.id FOR NO KEY UPDATE OF p"""
+SELECT p.id, p.country, i.country FROM participants_participant p JOIN intake_person i ON i.participant_id = p.id
+ WHERE p.id = ANY(ARRAY(SELECT participant_id FROM intake_person WHERE moves)) ORDER BY p.id FOR NO KEY UPDATE OF p"""
 
 _UPDATE = """
 UPDATE participants_participant AS p
@@ -69,7 +76,7 @@ UPDATE participants_participant AS p
        attributes = p.attributes || coalesce(i.attributes, '{}'),
        updated_at = %(now)s
   FROM intake_person i
- WHERE p.id = i.participant_id AND i.changes"""
+ WHERE p.id = ANY(ARRAY(SELECT participant_id FROM intake_person WHERE changes)) AND i.participant_id = p.id"""
 
 _INSERT = """
 INSERT INTO participants_participant (id, organization_id, email, email_norm, country, locale, first_name, last_name,
@@ -107,12 +114,18 @@ def store_participants(
     work = _Work(organization, source, now, Counter())
     copy_chunk(chunk, create=_CREATE, copy=_COPY)
     work.execute(_FIND)
-    _move_people(work)
-    work.counts["updated"] = work.execute(_UPDATE)
-    work.counts["created"] = work.execute(_INSERT)
-    work.counts["unchanged"] = chunk.people - work.counts["updated"] - work.counts["created"]
+    ((created, updated, moving),) = work.fetch(_LOOK)
+    work.counts.update(created=created, updated=updated, unchanged=chunk.people - created - updated)
+    if created < chunk.people:
+        work.execute(_INDEX)
+    if moving:
+        _move_people(work)
+    if updated:
+        work.execute(_UPDATE)
+    if created:
+        work.execute(_INSERT)
     if any(target in CONSENT_FIELDS for target in source.mapping.values()):
-        _record_answers(work, answers)
+        _record_answers(work, answers, people=chunk.people)
     if source.topic is not None:
         _subscribe(work, source.topic)
     if source.campaign is not None:
@@ -133,7 +146,7 @@ def copy_chunk(chunk: Chunk, *, create: str, copy: str) -> None:
 
 def _move_people(work: _Work) -> None:
     """Sent copies follow people to other countries and are lowered where those permit less (rules S5, H1)."""
-    moving: dict[int, str] = dict(work.fetch(_MOVING))
+    moving = {person: country for person, before, country in work.fetch(_MOVING) if country != before}
     if moving:
         change_participant_countries(work.organization, moving)
         apply_move(work.organization, list(moving), now=work.now)
@@ -151,7 +164,8 @@ _LISTED_VERDICTS = {
 
 _VERDICTS = f"""
 SELECT i.row_no, k.kind, i.email, k.verdict
-  FROM {VERDICTS_TABLE} a JOIN intake_person i ON i.participant_id = a.participant_id
+  FROM {VERDICTS_TABLE} a
+  JOIN intake_person i ON i.participant_id = a.participant_id
  CROSS JOIN LATERAL (VALUES ('opens', a.opens_verdict), ('clicks', a.clicks_verdict)) AS k (kind, verdict)
  WHERE k.verdict = ANY(%(verdicts)s) ORDER BY i.row_no, k.kind DESC"""  # noqa: S608 - made of constants
 
@@ -165,14 +179,15 @@ SELECT a.participant_id, k.kind
    AND EXISTS (SELECT FROM tracking_trackedmessage m WHERE m.participant_id = a.participant_id)"""  # noqa: S608
 
 
-def _record_answers(work: _Work, answers: Answers) -> None:
+def _record_answers(work: _Work, answers: Answers, *, people: int) -> None:
     verdicts = record_choices(work.organization, table="intake_person", answers=answers, now=work.now)
     work.counts["choices_recorded"] = verdicts[Verdict.APPLIED]
     kept = {issue: verdicts[verdict] for verdict, issue in _LISTED_VERDICTS.items() if verdicts[verdict]}
     work.counts.update(kept)
     if kept:
+        work.execute(_INDEX)
         _list_verdicts(work)
-    if verdicts[Verdict.APPLIED]:
+    if verdicts[Verdict.APPLIED] and work.counts["created"] < people:
         for participant_id, kind in work.fetch(_REFUSERS):
             after_commit(
                 "tracking.delete_hits_of_participant",
