@@ -16,12 +16,13 @@ from delivery.services import suppress
 from participants.models import Participant
 
 
-def preferences_wording(participant: Participant) -> str:
+def preferences_wording(participant: Participant, language: str) -> str:
     """The question of the preference page, as the person reads it and as the history keeps it."""
-    return _(
-        "May %(organization)s measure whether you open its emails and which of their links you click? "
-        "It uses this to improve what it sends. You get the same emails whatever you answer."
-    ) % {"organization": participant.organization.legal_name}
+    with translation.override(language):
+        return _(
+            "May %(organization)s measure whether you open its emails and which of their links you click? "
+            "It uses this to improve what it sends. You get the same emails whatever you answer."
+        ) % {"organization": participant.organization.legal_name}
 
 
 @transaction.atomic
@@ -31,11 +32,10 @@ def save_preferences(
     *,
     opens: ChoiceValue | None,
     clicks: ChoiceValue | None,
+    wording: str,
     now: datetime,
 ) -> None:
     """Record what a person chose on the preference page, with the words that they saw."""
-    with translation.override(participant.locale.split("-")[0] or "en"):
-        wording = preferences_wording(participant)
     record_choice(
         organization,
         participant,

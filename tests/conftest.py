@@ -31,10 +31,14 @@ database = prepare_environment()
 def pytest_configure() -> None:
     """The settings can be read only now that the engines are up; pytest-django goes on from here."""
     assert settings.DATABASES["default"]["NAME"] == database, "the settings were read before the engines were up"
-    # Workers of xdist inherit the environment: with this they would read the settings before they have a database.
-    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
     # Five people are made for most tests; the real hash would cost them two seconds each time.
     settings.PASSWORD_HASHERS = ["tests.support.hashers.QuickHasher"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart() -> None:
+    """Workers of xdist inherit the environment: with this they would read the settings before they have a database."""
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
 
 
 @pytest.fixture(scope="session")
