@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone, translation
@@ -37,19 +38,21 @@ def public_page(view: View) -> View:
     return csrf_exempt(never_cache(require_http_methods(["GET", "HEAD", "POST"])(wrapped)))
 
 
+def _language(request: HttpRequest, locale: str = "") -> str:
+    """The language of the person where we speak it, else that of their browser."""
+    known = locale.replace("_", "-").split("-")[0].lower()
+    return known if known in dict(settings.LANGUAGES) else translation.get_language_from_request(request)
+
+
 def _page(
-    request: HttpRequest, template: str, context: dict[str, Any], *, locale: str = "", status: int = 200
+    request: HttpRequest, template: str, context: dict[str, Any], language: str, status: int = 200
 ) -> HttpResponse:
-    """Rendered in the language of the person, else of their browser."""
-    language = locale.split("-")[0] if locale else translation.get_language_from_request(request)
-    with translation.override(language if translation.check_for_language(language) else "en"):
-        return render(
-            request, f"privacy/{template}", {**context, "language": translation.get_language()}, status=status
-        )
+    with translation.override(language):
+        return render(request, f"privacy/{template}", {**context, "language": language}, status=status)
 
 
 def _unknown_key(request: HttpRequest) -> HttpResponse:
-    return _page(request, "unknown_key.html", {}, status=404)
+    return _page(request, "unknown_key.html", {}, _language(request), status=404)
 
 
 @public_page
@@ -61,22 +64,29 @@ def preferences(request: HttpRequest, key: str) -> HttpResponse:
     organization_id, participant_id = found
     with tenant(organization_id):
         participant = Participant.objects.select_related("organization").get(pk=participant_id)
+        language = _language(request, participant.locale)
+        wording = preferences_wording(participant, language)
         form = PreferencesForm(request.POST or None)
         saved = False
         if request.method == "POST" and form.is_valid() and (form.opens() or form.clicks()):
             save_preferences(
-                participant.organization, participant, opens=form.opens(), clicks=form.clicks(), now=timezone.now()
+                participant.organization,
+                participant,
+                opens=form.opens(),
+                clicks=form.clicks(),
+                wording=wording,
+                now=timezone.now(),
             )
             saved = True
         context = {
             "organization": participant.organization,
             "masked_email": mask_email(participant.email),
             "choice": Choice.objects.filter(participant=participant).first(),
-            "wording": preferences_wording(participant),
+            "wording": wording,
             "saved": saved,
             "nothing_chosen": request.method == "POST" and not saved,
         }
-        return _page(request, "preferences.html", context, locale=participant.locale)
+        return _page(request, "preferences.html", context, language)
 
 
 @public_page
@@ -100,4 +110,4 @@ def unsubscribe(request: HttpRequest, key: str) -> HttpResponse:
             "masked_email": mask_email(message.participant.email),
             "done": done,
         }
-        return _page(request, "unsubscribe.html", context, locale=message.participant.locale)
+        return _page(request, "unsubscribe.html", context, _language(request, message.participant.locale))
