@@ -108,7 +108,7 @@ class Email(TenantModel):
 class Launch(TenantModel):
     """The act of sending an email to its audience."""
 
-    email = models.ForeignKey(Email, on_delete=models.PROTECT, related_name="launches")
+    email = models.ForeignKey(Email, on_delete=models.PROTECT, related_name="launches", verbose_name=_("email"))
     mailing = models.OneToOneField(Mailing, on_delete=models.CASCADE, related_name="launch")
     launched_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)

@@ -29,10 +29,19 @@ from campaigns.previews import copy_html, example_pixel, person_to_preview, rend
 from campaigns.rendering import sender_of
 from campaigns.selectors import forecast, get_email, launches_of, people_to_preview
 from consent.models import Topic
+from delivery.models import MailingState
 
 # Reports are an app above this one; the console's site puts them here.
 REPORT = "/console/reports/{launch_id}/"
-SENT = Exists(Launch.objects.filter(email=OuterRef("pk")))
+LAUNCHES = Launch.objects.filter(email=OuterRef("pk"))
+SENT = Exists(LAUNCHES.filter(mailing__expanded_at__isnull=False))
+PLANNED = Exists(LAUNCHES.filter(mailing__expanded_at__isnull=True).exclude(mailing__state=MailingState.CANCELLED))
+STATUS_LABELS = {
+    "draft": gettext_lazy("Draft"),
+    "planned": gettext_lazy("Planned"),
+    "sent": gettext_lazy("Sent"),
+    "archived": gettext_lazy("Archived"),
+}
 
 
 class EmailStatusFilter(StatusFilter):
@@ -44,9 +53,11 @@ class EmailStatusFilter(StatusFilter):
         ]
 
     def narrow(self, queryset: QuerySet[Email], status: str) -> QuerySet[Email]:
-        if status not in ("draft", "sent"):
-            return queryset
-        return queryset.filter(SENT if status == "sent" else ~SENT)
+        if status == "sent":
+            return queryset.filter(SENT)
+        if status == "planned":
+            return queryset.filter(PLANNED, ~SENT)
+        return queryset.filter(~PLANNED, ~SENT) if status == "draft" else queryset
 
 
 @admin.register(Email)
@@ -75,7 +86,7 @@ class EmailAdmin(ArchivableAdmin):
         css: ClassVar[dict[str, list[str]]] = {"all": ["console/campaigns-email.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Email]:
-        return super().get_queryset(request).annotate(was_sent=SENT)
+        return super().get_queryset(request).annotate(was_sent=SENT, is_planned=PLANNED)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
@@ -99,11 +110,19 @@ class EmailAdmin(ArchivableAdmin):
     def website(self, email: Email) -> str:
         return email.campaign.website.name
 
-    @display(description=gettext_lazy("status"), label={"sent": "success", "draft": "info", "archived": "default"})
+    @display(
+        description=gettext_lazy("status"),
+        label={"draft": "info", "planned": "warning", "sent": "success", "archived": "default"},
+    )
     def status(self, email: Email) -> tuple[str, str]:
+        status = "draft"
         if email.archived_at is not None:
-            return "archived", _("Archived")
-        return ("sent", _("Sent")) if email.was_sent else ("draft", _("Draft"))  # type: ignore[attr-defined]
+            status = "archived"
+        elif email.was_sent:  # type: ignore[attr-defined]
+            status = "sent"
+        elif email.is_planned:  # type: ignore[attr-defined]
+            status = "planned"
+        return status, str(STATUS_LABELS[status])
 
     def save_model(self, request: HttpRequest, obj: Email, form: ModelForm[Email], change: bool) -> None:
         services.save_email(organization_of(request), obj, now=timezone.now())

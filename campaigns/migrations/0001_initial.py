@@ -184,7 +184,10 @@ class Migration(migrations.Migration):
                 (
                     "email",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="launches", to="campaigns.email"
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="launches",
+                        to="campaigns.email",
+                        verbose_name="email",
                     ),
                 ),
                 (

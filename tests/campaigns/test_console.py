@@ -297,3 +297,18 @@ def test_a_foreign_campaign_cannot_be_named_in_a_form(cast: Cast, max_: Client, 
     response = max_.post(reverse("admin:campaigns_email_add"), email_form(foreign))
     assert list(response.context["adminform"].form.errors) == ["campaign"]
     assert "Films" not in response.content.decode()
+
+
+def test_emails_are_found_by_what_became_of_them(
+    cast: Cast, campaign: Campaign, topic: Topic, subscriber: MakePerson, max_: Client, now: datetime
+) -> None:
+    subscriber("sue")
+    rows = {name: make_email(cast.bakery, campaign, topic, name=name, now=now) for name in ("draft", "sent", "planned")}
+    with tenant(cast.bakery.pk):
+        launch_email(cast.bakery, rows["sent"], author=cast.max, now=now)
+        launch_email(cast.bakery, rows["planned"], author=cast.max, not_before=now + timedelta(days=2), now=now)
+
+    for status in rows:
+        response = max_.get(reverse("admin:campaigns_email_changelist"), {"status": status})
+        assert [email.name for email in response.context["cl"].result_list] == [status]
+        assert f"{status.title()}<" in response.content.decode().replace("\n", "").replace(" ", "")
