@@ -114,7 +114,7 @@ class Role(models.TextChoices):
 class Membership(TenantModel):
     """What a person may do in an organization."""
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("user"))
     role = models.CharField(_("role"), max_length=10, choices=Role)
     created_at = models.DateTimeField(_("since"), default=timezone.now, editable=False)
 

@@ -14,7 +14,7 @@ from websites.models import Website
 class Topic(TenantModel):
     """What a person can subscribe to on a website: "Weekly news", "Offers"."""
 
-    website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="topics")
+    website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="topics", verbose_name=_("website"))
     name = models.CharField(_("name"), max_length=120)
 
     class Meta:

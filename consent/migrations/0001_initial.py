@@ -181,7 +181,10 @@ class Migration(migrations.Migration):
                 (
                     "website",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="topics", to="websites.website"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="topics",
+                        to="websites.website",
+                        verbose_name="website",
                     ),
                 ),
             ],
