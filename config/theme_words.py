@@ -1,7 +1,7 @@
 """What the console's theme says. It brings no French of its own, so that its words are listed here to be translated.
 
 `makemessages` finds them here and keeps them in our catalogue, which goes before all others. What Django's own
-admin says in the same words is translated there.
+admin says in the same words is translated there; the titles at the end are, too, but with "de e-mail" and the like.
 """
 
 from django.utils.translation import gettext_noop, ngettext_lazy
@@ -83,4 +83,14 @@ THEME_WORDS = (
     gettext_noop("Return to site"),
     gettext_noop("Choose file to upload"),
     gettext_noop("Toggle password visibility"),
+    gettext_noop("Record picture"),
+    gettext_noop("Forgotten your password or username?"),
+    gettext_noop("After you've created a user, you’ll be able to edit more user options."),
+    gettext_noop("Add %s"),
+    gettext_noop("Change %s"),
+    gettext_noop("View %s"),
+    gettext_noop("Select %s"),
+    gettext_noop("Select %s to change"),
+    gettext_noop("Select %s to view"),
+    gettext_noop("Add %(name)s"),
 )

@@ -1,0 +1,60 @@
+"""The texts that our code and templates give to gettext, found without the gettext tools."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.utils.translation.template import templatize
+
+ROOT = Path(__file__).resolve().parents[2]
+APPS = ["accounts", "campaigns", "common", "config", "consent", "delivery"]
+APPS += ["intake", "participants", "privacy", "reporting", "tracking", "websites"]
+PLAIN = {"_", "gettext", "gettext_lazy", "gettext_noop"}
+PLURAL = {"ngettext", "ngettext_lazy"}
+IN_CONTEXT = {"pgettext", "pgettext_lazy"}
+PLURAL_IN_CONTEXT = {"npgettext", "npgettext_lazy"}
+
+_LITERAL = r"""[ur]?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+_CALL = re.compile(rf"\b(n?p?gettext|_)\(({_LITERAL}(?:\s*,\s*{_LITERAL})*)", re.DOTALL)
+
+Key = tuple[str, str]
+"""A context, which may be empty, and the English text (of a plural: the singular)."""
+
+
+def texts_of_project() -> set[Key]:
+    """All that is to be translated."""
+    found: set[Key] = set()
+    for app in APPS:
+        for path in (ROOT / app).rglob("*.py"):
+            found.update(_texts_of_python(path.read_text()))
+    for path in (ROOT / "templates").rglob("*.html"):
+        found.update(texts_of_template(path))
+    return found
+
+
+def texts_of_template(path: Path) -> set[Key]:
+    """What one template of Django says."""
+    calls = _CALL.findall(templatize(path.read_text(), origin=str(path)))
+    found = ((name, _strings(f"({arguments},)")) for name, arguments in calls)
+    return {_key(name, strings) for name, strings in found}
+
+
+def _texts_of_python(source: str) -> Iterator[Key]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            strings = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+            if strings and node.func.id in PLAIN | PLURAL | IN_CONTEXT | PLURAL_IN_CONTEXT:
+                yield _key(node.func.id, strings)
+
+
+def _strings(literals: str) -> list[str]:
+    return list(ast.literal_eval(literals))
+
+
+def _key(name: str, strings: list[str]) -> Key:
+    if name in IN_CONTEXT | PLURAL_IN_CONTEXT:
+        return strings[0], strings[1]
+    return "", strings[0]
