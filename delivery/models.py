@@ -94,9 +94,7 @@ class Message(TenantModel):
     opens_reason = models.CharField(max_length=40, blank=True)
     clicks_reason = models.CharField(max_length=40, blank=True)
     decided_at = models.DateTimeField(null=True)
-    tracked_message = models.OneToOneField(
-        TrackedMessage, on_delete=models.SET_NULL, null=True, related_name="message"
-    )
+    tracked_message = models.OneToOneField(TrackedMessage, on_delete=models.SET_NULL, null=True, related_name="message")
     attempts = models.PositiveSmallIntegerField(default=0)
     # When a claimed row may be claimed again, or a temporary failure be tried again.
     due_at = models.DateTimeField(null=True)

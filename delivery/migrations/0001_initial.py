@@ -7,120 +7,276 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('consent', '0001_initial'),
-        ('participants', '0001_initial'),
-        ('tracking', '0001_initial'),
-        ('websites', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("consent", "0001_initial"),
+        ("participants", "0001_initial"),
+        ("tracking", "0001_initial"),
+        ("websites", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ContentSnapshot',
+            name="ContentSnapshot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('compiled', models.JSONField()),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('tracked_content', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tracking.trackedcontent')),
-                ('website', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='websites.website')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("compiled", models.JSONField()),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "tracked_content",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="tracking.trackedcontent"
+                    ),
+                ),
+                (
+                    "website",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="websites.website"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Mailing',
+            name="Mailing",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('purpose', models.CharField(choices=[('marketing', 'Marketing'), ('transactional', 'Transactional'), ('authentication', 'Authentication'), ('legal_notice', 'Legal notice')], max_length=16, verbose_name='purpose')),
-                ('state', models.CharField(choices=[('scheduled', 'Scheduled'), ('sending', 'Sending'), ('paused', 'Paused'), ('cancelled', 'Cancelled'), ('done', 'Sent')], default='scheduled', max_length=12, verbose_name='state')),
-                ('pause_reason', models.CharField(blank=True, max_length=300)),
-                ('not_before', models.DateTimeField(verbose_name='starts')),
-                ('expanded_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('snapshot', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='delivery.contentsnapshot')),
-                ('topic', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='consent.topic')),
-                ('website', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='websites.website')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[
+                            ("marketing", "Marketing"),
+                            ("transactional", "Transactional"),
+                            ("authentication", "Authentication"),
+                            ("legal_notice", "Legal notice"),
+                        ],
+                        max_length=16,
+                        verbose_name="purpose",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("scheduled", "Scheduled"),
+                            ("sending", "Sending"),
+                            ("paused", "Paused"),
+                            ("cancelled", "Cancelled"),
+                            ("done", "Sent"),
+                        ],
+                        default="scheduled",
+                        max_length=12,
+                        verbose_name="state",
+                    ),
+                ),
+                ("pause_reason", models.CharField(blank=True, max_length=300)),
+                ("not_before", models.DateTimeField(verbose_name="starts")),
+                ("expanded_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "snapshot",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="delivery.contentsnapshot"
+                    ),
+                ),
+                (
+                    "topic",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="consent.topic"
+                    ),
+                ),
+                (
+                    "website",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="websites.website"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Message',
+            name="Message",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reference', models.UUIDField(db_default=django.contrib.postgres.functions.RandomUUID(), unique=True)),
-                ('unsubscribe_key', models.UUIDField(db_default=django.contrib.postgres.functions.RandomUUID(), unique=True)),
-                ('status', models.CharField(choices=[('queued', 'Waiting'), ('claimed', 'Being prepared'), ('sending', 'Being sent'), ('sent', 'Sent'), ('failed', 'Failed'), ('suppressed', 'Not sent: unsubscribed or unreachable'), ('cancelled', 'Cancelled'), ('unknown', 'May have been sent')], default='queued', max_length=10)),
-                ('opens', models.CharField(blank=True, max_length=12)),
-                ('clicks', models.CharField(blank=True, max_length=12)),
-                ('opens_reason', models.CharField(blank=True, max_length=40)),
-                ('clicks_reason', models.CharField(blank=True, max_length=40)),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('due_at', models.DateTimeField(null=True)),
-                ('error', models.CharField(blank=True, max_length=500)),
-                ('queued_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('sent_at', models.DateTimeField(null=True)),
-                ('mailing', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='delivery.mailing')),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='participants.participant')),
-                ('tracked_message', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='message', to='tracking.trackedmessage')),
-                ('tracking_version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='websites.emailtrackingversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("reference", models.UUIDField(db_default=django.contrib.postgres.functions.RandomUUID(), unique=True)),
+                (
+                    "unsubscribe_key",
+                    models.UUIDField(db_default=django.contrib.postgres.functions.RandomUUID(), unique=True),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Waiting"),
+                            ("claimed", "Being prepared"),
+                            ("sending", "Being sent"),
+                            ("sent", "Sent"),
+                            ("failed", "Failed"),
+                            ("suppressed", "Not sent: unsubscribed or unreachable"),
+                            ("cancelled", "Cancelled"),
+                            ("unknown", "May have been sent"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("opens", models.CharField(blank=True, max_length=12)),
+                ("clicks", models.CharField(blank=True, max_length=12)),
+                ("opens_reason", models.CharField(blank=True, max_length=40)),
+                ("clicks_reason", models.CharField(blank=True, max_length=40)),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("due_at", models.DateTimeField(null=True)),
+                ("error", models.CharField(blank=True, max_length=500)),
+                ("queued_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("sent_at", models.DateTimeField(null=True)),
+                (
+                    "mailing",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="messages", to="delivery.mailing"
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "participant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="messages",
+                        to="participants.participant",
+                    ),
+                ),
+                (
+                    "tracked_message",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="message",
+                        to="tracking.trackedmessage",
+                    ),
+                ),
+                (
+                    "tracking_version",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="websites.emailtrackingversion",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Suppression',
+            name="Suppression",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('email_norm', models.CharField(max_length=320, verbose_name='email address')),
-                ('reason', models.CharField(choices=[('unsubscribed', 'Unsubscribed'), ('bounced', 'Address does not accept mail'), ('complained', 'Reported as unwanted')], max_length=12, verbose_name='reason')),
-                ('source', models.CharField(blank=True, max_length=120, verbose_name='source')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='since')),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("email_norm", models.CharField(max_length=320, verbose_name="email address")),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("unsubscribed", "Unsubscribed"),
+                            ("bounced", "Address does not accept mail"),
+                            ("complained", "Reported as unwanted"),
+                        ],
+                        max_length=12,
+                        verbose_name="reason",
+                    ),
+                ),
+                ("source", models.CharField(blank=True, max_length=120, verbose_name="source")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="since")),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'suppressed address',
-                'verbose_name_plural': 'suppressed addresses',
+                "verbose_name": "suppressed address",
+                "verbose_name_plural": "suppressed addresses",
             },
         ),
         migrations.CreateModel(
-            name='CaughtMessage',
+            name="CaughtMessage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('received_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='received')),
-                ('mail_from', models.CharField(max_length=320)),
-                ('rcpt_to', models.CharField(max_length=320, verbose_name='to')),
-                ('subject', models.CharField(max_length=500, verbose_name='subject')),
-                ('raw', models.BinaryField()),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("received_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="received")),
+                ("mail_from", models.CharField(max_length=320)),
+                ("rcpt_to", models.CharField(max_length=320, verbose_name="to")),
+                ("subject", models.CharField(max_length=500, verbose_name="subject")),
+                ("raw", models.BinaryField()),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'message',
-                'verbose_name_plural': 'mailbox',
-                'ordering': ('-id',),
-                'indexes': [models.Index(fields=['organization', '-id'], name='mailbox_newest_first')],
+                "verbose_name": "message",
+                "verbose_name_plural": "mailbox",
+                "ordering": ("-id",),
+                "indexes": [models.Index(fields=["organization", "-id"], name="mailbox_newest_first")],
             },
         ),
         migrations.AddIndex(
-            model_name='mailing',
-            index=models.Index(condition=models.Q(('state__in', ['scheduled', 'sending'])), fields=['not_before'], name='mailing_due'),
+            model_name="mailing",
+            index=models.Index(
+                condition=models.Q(("state__in", ["scheduled", "sending"])), fields=["not_before"], name="mailing_due"
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('status__in', ['queued', 'claimed', 'sending'])), fields=['mailing', 'id'], name='message_to_send'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("status__in", ["queued", "claimed", "sending"])),
+                fields=["mailing", "id"],
+                name="message_to_send",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(fields=('mailing', 'participant'), name='one_message_per_person'),
+            model_name="message",
+            constraint=models.UniqueConstraint(fields=("mailing", "participant"), name="one_message_per_person"),
         ),
         migrations.AddConstraint(
-            model_name='suppression',
-            constraint=models.UniqueConstraint(fields=('organization', 'email_norm', 'reason'), name='suppression_once'),
+            model_name="suppression",
+            constraint=models.UniqueConstraint(
+                fields=("organization", "email_norm", "reason"), name="suppression_once"
+            ),
         ),
     ]

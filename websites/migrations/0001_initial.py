@@ -8,84 +8,194 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Website',
+            name="Website",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('domain', models.CharField(help_text='For example www.example.org', max_length=253, verbose_name='domain')),
-                ('country', django_countries.fields.CountryField(max_length=2, verbose_name='country')),
-                ('declared_country', django_countries.fields.CountryField(blank=True, help_text='Left empty, the strictest rule is used for them.', max_length=2, verbose_name='country of people whose country is unknown')),
-                ('tracking_domain', models.CharField(blank=True, help_text="Host of the tracked links. Empty: Pli's own.", max_length=253, verbose_name='tracking domain')),
-                ('sender_name', models.CharField(max_length=120, verbose_name='sender name')),
-                ('sender_email', models.EmailField(max_length=254, verbose_name='sender address')),
-                ('email_tracking', models.CharField(choices=[('never', 'Never track'), ('always', 'Always track'), ('by_consent', 'By consent')], default='never', max_length=12, verbose_name='email tracking')),
-                ('country_rule_applied_at', models.DateTimeField(editable=False, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "domain",
+                    models.CharField(help_text="For example www.example.org", max_length=253, verbose_name="domain"),
+                ),
+                ("country", django_countries.fields.CountryField(max_length=2, verbose_name="country")),
+                (
+                    "declared_country",
+                    django_countries.fields.CountryField(
+                        blank=True,
+                        help_text="Left empty, the strictest rule is used for them.",
+                        max_length=2,
+                        verbose_name="country of people whose country is unknown",
+                    ),
+                ),
+                (
+                    "tracking_domain",
+                    models.CharField(
+                        blank=True,
+                        help_text="Host of the tracked links. Empty: Pli's own.",
+                        max_length=253,
+                        verbose_name="tracking domain",
+                    ),
+                ),
+                ("sender_name", models.CharField(max_length=120, verbose_name="sender name")),
+                ("sender_email", models.EmailField(max_length=254, verbose_name="sender address")),
+                (
+                    "email_tracking",
+                    models.CharField(
+                        choices=[("never", "Never track"), ("always", "Always track"), ("by_consent", "By consent")],
+                        default="never",
+                        max_length=12,
+                        verbose_name="email tracking",
+                    ),
+                ),
+                ("country_rule_applied_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="created"),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'website',
-                'verbose_name_plural': 'websites',
-                'ordering': ('name',),
+                "verbose_name": "website",
+                "verbose_name_plural": "websites",
+                "ordering": ("name",),
             },
         ),
         migrations.CreateModel(
-            name='MeasurementPermission',
+            name="MeasurementPermission",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('country', models.CharField(max_length=2)),
-                ('opens_basis', models.CharField(max_length=20)),
-                ('opens_with_yes_since', models.DateTimeField(null=True)),
-                ('opens_unless_no_since', models.DateTimeField(null=True)),
-                ('clicks_basis', models.CharField(max_length=20)),
-                ('clicks_with_yes_since', models.DateTimeField(null=True)),
-                ('clicks_unless_no_since', models.DateTimeField(null=True)),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('website', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='permissions', to='websites.website')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("country", models.CharField(max_length=2)),
+                ("opens_basis", models.CharField(max_length=20)),
+                ("opens_with_yes_since", models.DateTimeField(null=True)),
+                ("opens_unless_no_since", models.DateTimeField(null=True)),
+                ("clicks_basis", models.CharField(max_length=20)),
+                ("clicks_with_yes_since", models.DateTimeField(null=True)),
+                ("clicks_unless_no_since", models.DateTimeField(null=True)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "website",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="permissions", to="websites.website"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='EmailTrackingVersion',
+            name="EmailTrackingVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(verbose_name='version')),
-                ('previous', models.CharField(blank=True, choices=[('never', 'Never track'), ('always', 'Always track'), ('by_consent', 'By consent')], max_length=12, verbose_name='before')),
-                ('email_tracking', models.CharField(choices=[('never', 'Never track'), ('always', 'Always track'), ('by_consent', 'By consent')], max_length=12, verbose_name='after')),
-                ('country', django_countries.fields.CountryField(blank=True, max_length=2, verbose_name='country at that time')),
-                ('declared_country', django_countries.fields.CountryField(blank=True, max_length=2, verbose_name='country of people whose country is unknown, at that time')),
-                ('source', models.CharField(choices=[('created', 'website created'), ('member', 'changed by a member'), ('country_rule', 'country rule')], max_length=12, verbose_name='how')),
-                ('reason', models.CharField(blank=True, max_length=500, verbose_name='reason')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='when')),
-                ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='author')),
-                ('organization', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('website', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tracking_versions', to='websites.website')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField(verbose_name="version")),
+                (
+                    "previous",
+                    models.CharField(
+                        blank=True,
+                        choices=[("never", "Never track"), ("always", "Always track"), ("by_consent", "By consent")],
+                        max_length=12,
+                        verbose_name="before",
+                    ),
+                ),
+                (
+                    "email_tracking",
+                    models.CharField(
+                        choices=[("never", "Never track"), ("always", "Always track"), ("by_consent", "By consent")],
+                        max_length=12,
+                        verbose_name="after",
+                    ),
+                ),
+                (
+                    "country",
+                    django_countries.fields.CountryField(blank=True, max_length=2, verbose_name="country at that time"),
+                ),
+                (
+                    "declared_country",
+                    django_countries.fields.CountryField(
+                        blank=True,
+                        max_length=2,
+                        verbose_name="country of people whose country is unknown, at that time",
+                    ),
+                ),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("created", "website created"),
+                            ("member", "changed by a member"),
+                            ("country_rule", "country rule"),
+                        ],
+                        max_length=12,
+                        verbose_name="how",
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=500, verbose_name="reason")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="when")),
+                (
+                    "author",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="author",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "website",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tracking_versions",
+                        to="websites.website",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'email tracking change',
-                'verbose_name_plural': 'email tracking changes',
-                'ordering': ('-number',),
+                "verbose_name": "email tracking change",
+                "verbose_name_plural": "email tracking changes",
+                "ordering": ("-number",),
             },
         ),
         migrations.AddConstraint(
-            model_name='website',
-            constraint=models.UniqueConstraint(fields=('organization', 'name'), name='website_name_once'),
+            model_name="website",
+            constraint=models.UniqueConstraint(fields=("organization", "name"), name="website_name_once"),
         ),
         migrations.AddConstraint(
-            model_name='measurementpermission',
-            constraint=models.UniqueConstraint(fields=('website', 'country'), name='permission_per_country'),
+            model_name="measurementpermission",
+            constraint=models.UniqueConstraint(fields=("website", "country"), name="permission_per_country"),
         ),
         migrations.AddConstraint(
-            model_name='emailtrackingversion',
-            constraint=models.UniqueConstraint(fields=('website', 'number'), name='tracking_version_number_once'),
+            model_name="emailtrackingversion",
+            constraint=models.UniqueConstraint(fields=("website", "number"), name="tracking_version_number_once"),
         ),
     ]
