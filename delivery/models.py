@@ -138,6 +138,9 @@ class Suppression(TenantModel):
             models.UniqueConstraint(fields=["organization", "email_norm", "reason"], name="suppression_once"),
         )
 
+    def __str__(self) -> str:
+        return self.email_norm
+
 
 class CaughtMessage(TenantModel):
     """A message in the built-in mailbox, as an SMTP server got it."""
