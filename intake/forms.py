@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from typing import Any
 
 from django import forms
@@ -299,4 +299,4 @@ class ChoiceForm(forms.Form):
     def happened_at(self, now: datetime) -> datetime:
         """Today means now; another day, its beginning."""
         day: date = self.cleaned_data["happened_on"]
-        return now if day == timezone.localdate(now) else datetime.combine(day, time.min, tzinfo=UTC)
+        return now if day == timezone.localdate(now) else timezone.make_aware(datetime.combine(day, time.min))

@@ -16,12 +16,22 @@ from accounts.models import Organization, User
 from campaigns.models import Campaign
 from common.jobs import after_commit
 from consent.models import Basis, Topic
+from consent.selectors import local_day
 from consent.services import apply_move
 from intake.imports import open_import
 from intake.models import Import, ImportKind, ImportState
 from intake.readers import examine_file
 from intake.reasons import PROVENANCE_PARTS, file_problem_sentence
-from intake.rules import FileProblem, Kind, check_mapping, guess_mapping, has_consent, missing_provenance
+from intake.rules import (
+    PROVENANCE,
+    FileProblem,
+    Kind,
+    check_mapping,
+    guess_mapping,
+    has_consent,
+    has_provenance,
+    missing_provenance,
+)
 from participants.models import Participant
 from participants.reasons import EMAIL_FAULTS
 from participants.rules import AddressError, parse_email
@@ -92,7 +102,7 @@ def prepare_import(organization: Organization, source: Import, plan: ImportPlan,
         current.basis = Basis(plan.basis).value if plan.topic else ""
         current.subscription_source = plan.subscription_source[:120] or current.filename[:120]
         current.subscription_wording = plan.subscription_wording
-        current.provenance = {part: text.strip() for part, text in plan.provenance.items() if text.strip()}
+        current.provenance = _whole_provenance(plan)
         current.state = ImportState.QUEUED
         current.save()
     return current
@@ -154,7 +164,7 @@ def _check_plan(organization: Organization, source: Import, plan: ImportPlan, *,
     if plan.campaign is not None:
         _check_owned(organization, plan.campaign)
     if has_consent(plan.mapping):
-        _check_provenance(plan.provenance, now=now)
+        _check_provenance(plan.provenance, today=local_day(organization, now))
 
 
 def _check_owned(organization: Organization, owned: Topic | Campaign) -> None:
@@ -162,7 +172,7 @@ def _check_owned(organization: Organization, owned: Topic | Campaign) -> None:
         raise ImportRefused(_("This is not one of yours."))
 
 
-def _check_provenance(provenance: Mapping[str, str], *, now: datetime) -> None:
+def _check_provenance(provenance: Mapping[str, str], *, today: date) -> None:
     """All of it, or nothing: then each yes of the file stays unknown, and is listed."""
     missing = missing_provenance(provenance)
     given = [part for part in provenance if part not in missing and part != "vouched_by"]
@@ -175,8 +185,15 @@ def _check_provenance(provenance: Mapping[str, str], *, now: datetime) -> None:
         collected_on = date.fromisoformat(str(provenance["collected_at"]).strip())
     except ValueError as error:
         raise ImportRefused(_("Write the day of collection as 2026-05-31.")) from error
-    if collected_on > now.date():
+    if collected_on > today:
         raise ImportRefused(_("The answers cannot have been collected in the future."))
+
+
+def _whole_provenance(plan: ImportPlan) -> dict[str, str]:
+    """What goes with each answer of the file; nothing when a part is missing, since then none counts."""
+    if not has_consent(plan.mapping) or not has_provenance(plan.provenance):
+        return {}
+    return {part: str(plan.provenance[part]).strip() for part in PROVENANCE}
 
 
 # --- Participants ---------------------------------------------------------------------------------------------------

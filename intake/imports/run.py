@@ -6,9 +6,10 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from typing import BinaryIO, cast
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection
@@ -186,7 +187,7 @@ def _answers(source: Import, now: datetime) -> Answers:
     return Answers(
         source=Source.IMPORT,
         method=f"import:{source.pk}",
-        happened_at=_moment(provenance.get("collected_at"), now),
+        happened_at=_collected_at(source, now),
         wording=str(provenance.get("wording") or ""),
         # Kept once, with the import.
         evidence={"import": source.pk} if complete else {},
@@ -194,7 +195,10 @@ def _answers(source: Import, now: datetime) -> Answers:
     )
 
 
-def _moment(collected_at: str | None, now: datetime) -> datetime:
-    if not collected_at:
+def _collected_at(source: Import, now: datetime) -> datetime:
+    """The beginning of the day of collection, where the organization is; now when nothing is said about it."""
+    day = source.provenance.get("collected_at")
+    if not day:
         return now
-    return min(datetime.combine(date.fromisoformat(collected_at), time_of_day.min, tzinfo=UTC), now)
+    zone = ZoneInfo(source.organization.timezone)
+    return min(datetime.combine(date.fromisoformat(day), time_of_day.min, tzinfo=zone), now)

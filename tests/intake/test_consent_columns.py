@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -20,7 +21,8 @@ from tracking.services import NewTracked, register_content, register_messages
 pytestmark = pytest.mark.django_db
 
 HEADER = "email,consent_email_tracking,consent_email_opens,consent_email_clicks\n"
-COLLECTED = datetime(2024, 5, 1, tzinfo=UTC)
+# The day begins where the organization is.
+COLLECTED = datetime(2024, 5, 1, tzinfo=ZoneInfo("Europe/Brussels"))
 
 
 def run(cast: Cast, rows: str, now: datetime, **options: Any) -> Import:
@@ -62,6 +64,12 @@ def test_c7_a_yes_without_provenance_stays_unknown_and_is_listed(cast: Cast, now
         (2, "consent_email_clicks", "yes_without_provenance"),
         (3, "consent_email_opens", "yes_without_provenance"),
     ]
+
+
+def test_c7_only_who_vouches_is_no_provenance(cast: Cast, now: datetime) -> None:
+    done = run(cast, "ana@b.example,yes,,\n", now, provenance={"vouched_by": "Ana"})
+    assert done.provenance == {}
+    assert choice(cast) == ("unknown", "unknown")
 
 
 def test_c7_a_column_about_both_is_listed_once(cast: Cast, now: datetime) -> None:
