@@ -36,7 +36,7 @@ class ConsoleSite(UnfoldAdminSite):
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Only pages that we wrote: those of other packages know nothing of organizations."""
-        models = [model_or_iterable] if isinstance(model_or_iterable, type) else list(model_or_iterable)
+        models: list[Any] = [model_or_iterable] if isinstance(model_or_iterable, type) else list(model_or_iterable)
         ours = [model for model in models if model._meta.app_label in OWN_APPS]
         super().register(ours, admin_class, **options)
 

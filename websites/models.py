@@ -89,7 +89,8 @@ class MeasurementPermission(TenantModel):
     later one count again (rules H1). Written by consent.services; the hit statement joins it.
     """
 
-    website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="permissions")
+    # Its index is the front of the constraint below.
+    website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="permissions", db_index=False)
     # Two letters; "ZZ" for people whose country is unknown.
     country = models.CharField(max_length=2)
     opens_basis = models.CharField(max_length=20)

@@ -33,7 +33,8 @@ def now() -> datetime:
     return datetime.now(UTC) - timedelta(seconds=1)
 
 
-@pytest.fixture(scope="session")
+# Per test: as long as Playwright lives, its event loop runs in this thread, and other tests have loops of their own.
+@pytest.fixture
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         path = chromium()

@@ -31,6 +31,7 @@ from websites.models import Website
 pytestmark = pytest.mark.django_db
 
 MARKER = "bakery-secret-7f3a"
+LAYOUT = {"header": [], "samples": []}
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def rows(cast: Cast, now: datetime) -> dict[type[Model], Model]:
             launch,
             person,
             Suppression.objects.create(**common, email_norm=f"{MARKER}@gone.example", reason="bounced"),
-            Import.objects.create(**common, filename=f"{MARKER}.csv", state="done", layout={"header": [], "samples": []}),
+            Import.objects.create(**common, filename=f"{MARKER}.csv", state="done", layout=LAYOUT),
             CaughtMessage.objects.create(
                 **common, mail_from="a@b.example", rcpt_to=f"{MARKER}@home.example", subject=MARKER,
                 raw=zlib.compress(f"Subject: {MARKER}\r\n\r\n{MARKER}".encode()),

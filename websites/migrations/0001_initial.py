@@ -99,7 +99,10 @@ class Migration(migrations.Migration):
                 (
                     "website",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="permissions", to="websites.website"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="permissions",
+                        to="websites.website",
                     ),
                 ),
             ],
