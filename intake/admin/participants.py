@@ -28,6 +28,7 @@ from consent.selectors import why
 from consent.services import record_choice
 from intake import services
 from intake.admin.imports import READERS, member_of
+from intake.admin.paging import PeopleList, PeoplePaginator
 from intake.forms import ChoiceForm, ParticipantForm
 from intake.selectors import (
     find_people,
@@ -118,15 +119,17 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
             {"fields": ("email", ("first_name", "last_name"), ("country", "locale"), "external_id", "attributes")},
         ),
     )
-    list_display = ("email", "name", "shown_country", "opens", "clicks", "created_at")
+    list_display = ("address", "name", "shown_country", "opens", "clicks", "created_at")
     # Only what an index can sort, however many there are.
-    sortable_by = ("email",)
+    sortable_by = ("address",)
     ordering = ("email_norm",)
+    paginator = PeoplePaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     list_filter = (CountryFilter, OpensFilter, ClicksFilter, TopicFilter)
     list_filter_submit = True
     list_select_related = ("choice",)
     list_per_page = 50
-    show_full_result_count = False
     search_fields = ("email_norm",)
     search_help_text = gettext_lazy("An address or how it begins, or the whole external contact id")
     actions = None
@@ -134,6 +137,10 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
 
     class Media:
         css: ClassVar[dict[str, list[str]]] = {"all": ["console/websites.css", "console/intake.css"]}
+
+    @display(description=gettext_lazy("email address"), ordering="email_norm")
+    def address(self, participant: Participant) -> str:
+        return participant.email
 
     @display(description=gettext_lazy("name"))
     def name(self, participant: Participant) -> str:
@@ -150,6 +157,9 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
     @display(description=gettext_lazy("clicks"), label=LABELS)
     def clicks(self, participant: Participant) -> tuple[str, str]:
         return _shown_choice(participant, Kind.CLICKS)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PeopleList]:
+        return PeopleList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Participant], search_term: str
