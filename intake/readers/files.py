@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -56,34 +56,32 @@ def examine_file(open_file: OpenFile) -> Layout:
     delimiter = _find_delimiter(_decode_sample(head, encoding))
     header: list[str] = []
     sample: list[tuple[str, ...]] = []
-    header_row = rows = 0
-    for number, cells in enumerate(read_rows(open_file, encoding=encoding, delimiter=delimiter), start=1):
-        if header:
-            rows = number - header_row
-            if len(sample) < SAMPLE_ROWS and any(cells):
-                sample.append(tuple(cells[: len(header)]))
-        elif any(cells):
-            header, header_row = [name_column(name, column) for column, name in enumerate(cells, start=1)], number
-            _check_header(header)
+    header_row = 0
+    number = 0
+    try:
+        for number, cells in enumerate(read_rows(open_file, encoding=encoding, delimiter=delimiter), start=1):
+            if header:
+                if len(sample) < SAMPLE_ROWS and any(cells):
+                    sample.append(tuple(cells[: len(header)]))
+            elif any(cells):
+                header, header_row = [name_column(name, column) for column, name in enumerate(cells, start=1)], number
+                _check_header(header)
+    except csv.Error as error:
+        raise FileProblem(FileFault.BAD_QUOTES, row=number + 1) from error
     if not header:
         raise FileProblem(FileFault.EMPTY)
     if not sample:
         raise FileProblem(FileFault.NO_ROWS)
-    return Layout(encoding, delimiter, tuple(header), header_row, rows, tuple(sample))
+    return Layout(encoding, delimiter, tuple(header), header_row, number - header_row, tuple(sample))
 
 
-def read_rows(open_file: OpenFile, *, encoding: str, delimiter: str) -> Iterator[list[str]]:
-    """All rows, the header and empty ones too, so that their numbers are those of the file."""
-    number = 0
+def read_rows(open_file: OpenFile, *, encoding: str, delimiter: str) -> Generator[list[str]]:
+    """All rows, the header and empty ones too, so that their numbers are those of the file. May raise csv.Error."""
     with closing(open_file()) as file:
         # newline="": line breaks inside quotation marks are the csv module's to understand.
         text = io.TextIOWrapper(file, encoding=encoding, newline="")
-        reader = csv.reader(text, delimiter=delimiter, strict=True)
         try:
-            for number, cells in enumerate(reader, start=1):  # noqa: B007 - where it went wrong
-                yield cells
-        except csv.Error as error:
-            raise FileProblem(FileFault.BAD_QUOTES, row=number + 1) from error
+            yield from csv.reader(text, delimiter=delimiter, strict=True)
         finally:
             text.detach()
 

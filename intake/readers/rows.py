@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from array import array
-from collections import Counter
-from collections.abc import Generator, Iterable
+from collections import Counter, deque
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from intake.rules import REJECTED, Issue
@@ -41,37 +42,33 @@ class Chunk:
 class RowReader(Protocol):
     """Turns the rows of one kind of file into chunks."""
 
-    def take(self, row: int, cells: list[str]) -> None: ...
+    def read_chunk(self, first_row: int, rows: list[list[str]]) -> Chunk: ...
 
-    def skip(self, cells: list[str]) -> None: ...
-
-    def finish_chunk(self, rows_done: int) -> Chunk: ...
+    def skip(self, rows: list[list[str]]) -> None: ...
 
 
 def read_chunks(
     reader: RowReader, rows: Iterable[list[str]], *, header_row: int, skip: int = 0, size: int = CHUNK_ROWS
 ) -> Generator[Chunk]:
     """Chunks of ``size`` rows of a file, after the ``skip`` rows that were imported before."""
+    left = iter(rows)
+    deque(islice(left, header_row), maxlen=0)
     done = 0
-    for row, cells in enumerate(rows, start=1):
-        if row <= header_row:
-            continue
-        done = row - header_row
+    while batch := list(islice(left, min(size, skip - done) if done < skip else size)):
+        first_row, done = header_row + done + 1, done + len(batch)
         if done <= skip:
-            reader.skip(cells)
+            reader.skip(batch)
             continue
-        reader.take(row, cells)
-        if done % size == 0:
-            yield reader.finish_chunk(done)
-    if done > skip and done % size:
-        yield reader.finish_chunk(done)
+        chunk = reader.read_chunk(first_row, batch)
+        chunk.rows_done = done
+        yield chunk
 
 
 class RowLister:
     """Collects what is listed about the rows of the current chunk."""
 
-    def __init__(self, header: tuple[str, ...]) -> None:
-        self.header = header
+    def __init__(self, header: Sequence[str]) -> None:
+        self.header = tuple(header)
         self.chunk = Chunk()
 
     def list_cell(self, row: int, index: int, value: str, issue: Issue) -> None:
@@ -84,6 +81,14 @@ class RowLister:
         """An address that keeps the row out. A row of empty cells is no row: spreadsheets leave them at the end."""
         if error.fault is not EmailFault.EMPTY or any(map(str.strip, cells)):
             self.list_cell(row, index, cells[index], Issue(f"email_{error.fault}"))
+
+    def fit_all(self, first_row: int, rows: list[list[str]]) -> tuple[list[int], list[list[str]]]:
+        """The rows that have a cell for each column, with their numbers."""
+        if set(map(len, rows)) == {len(self.header)}:
+            return list(range(first_row, first_row + len(rows))), rows
+        fitted = ((row, self.fit(row, cells)) for row, cells in enumerate(rows, start=first_row))
+        kept = [(row, cells) for row, cells in fitted if cells is not None]
+        return [row for row, _cells in kept], [cells for _row, cells in kept]
 
     def fit(self, row: int, cells: list[str]) -> list[str] | None:
         """The row with as many cells as there are columns. Too many of them mean that it was cut in a wrong place."""
@@ -125,9 +130,18 @@ class SeenAddresses:
         return False
 
 
+def tidy_column(texts: Sequence[str], limit: int) -> list[str | None]:
+    """A column of texts, each as ``tidy_text`` makes it; looked at together, since nearly all are tidy."""
+    together = "".join(texts)
+    tidy = together.isprintable() and unicodedata.is_normalized("NFC", together)
+    if tidy and max(map(len, texts), default=0) <= limit:
+        return list(map(str.strip, texts))
+    return [tidy_text(text, limit) for text in texts]
+
+
 def tidy_text(text: str, limit: int) -> str | None:
     """A text as it is kept: composed, on one line, without control characters; None when it is too long."""
-    if not (text.isascii() and text.isprintable()):  # most texts are
+    if not (text.isascii() and text.isprintable()):
         spaced = "".join(" " if unicodedata.category(one) in {"Cc", "Zl", "Zp"} else one for one in text)
         text = " ".join(unicodedata.normalize("NFC", spaced).split())
     text = text.strip()
@@ -140,5 +154,6 @@ def shorten(value: str) -> str:
 
 def copy_text(rows: Iterable[Iterable[str]]) -> str:
     """Rows of cells without control characters, as COPY reads them."""
-    text = "".join(["\t".join(cells) + "\n" for cells in rows])
+    text = "\n".join(map("\t".join, rows))
+    text += "\n" if text else ""
     return text.replace("\\", "\\\\") if "\\" in text else text

@@ -15,42 +15,31 @@ class SuppressionReader(RowLister):
     """Collects the addresses of a chunk, each with its reason."""
 
     def __init__(self, header: Sequence[str], mapping: Mapping[str, str], *, expected_rows: int) -> None:
-        super().__init__(tuple(header))
+        super().__init__(header)
         index = {target: self.header.index(column) for column, target in mapping.items() if target}
-        self._width = len(self.header)
         self._email = index[Field.EMAIL]
         self._reason = index.get(Field.REASON)
         self._seen = SeenAddresses(expected_rows)
-        self._rows: dict[tuple[str, str], tuple[str, str, str]] = {}
 
-    def take(self, row: int, cells: list[str]) -> None:
-        """Read one row into the current chunk."""
-        if len(cells) != self._width:
-            fitted = self.fit(row, cells)
-            if fitted is None:
-                return
-            cells = fitted
-        try:
-            norm = parse_email(cells[self._email]).norm
-        except AddressError as error:
-            self.list_address(row, self._email, cells, error)
-            return
-        reason = self._read_reason(row, cells)
-        if reason is not None:
-            if self._seen.add(f"{reason} {norm}"):
-                self.chunk.counts["duplicates"] += 1
-            self._rows[norm, reason] = (str(row), norm, reason)
-
-    def skip(self, cells: list[str]) -> None:
-        """Rows imported before: a repetition of one of them is suppressed already, and counted so."""
-
-    def finish_chunk(self, rows_done: int) -> Chunk:
-        """The addresses read since the last chunk."""
-        rows = list(self._rows.values())
-        self._rows = {}
+    def read_chunk(self, first_row: int, rows: list[list[str]]) -> Chunk:
+        """The addresses of some rows, ready for COPY."""
+        found: dict[tuple[str, str], tuple[str, str, str]] = {}
+        for row, cells in zip(*self.fit_all(first_row, rows), strict=True):
+            try:
+                norm = parse_email(cells[self._email]).norm
+            except AddressError as error:
+                self.list_address(row, self._email, cells, error)
+                continue
+            reason = self._read_reason(row, cells)
+            if reason is not None:
+                self.chunk.counts["duplicates"] += self._seen.add(f"{reason} {norm}")
+                found[norm, reason] = (str(row), norm, reason)
         chunk = self.start_chunk()
-        chunk.text, chunk.people, chunk.rows_done = copy_text(rows), len(rows), rows_done
+        chunk.text, chunk.people = copy_text(found.values()), len(found)
         return chunk
+
+    def skip(self, rows: list[list[str]]) -> None:
+        """Rows imported before: a repetition of one of them is suppressed already, and counted so."""
 
     def _read_reason(self, row: int, cells: list[str]) -> str | None:
         if self._reason is None:
