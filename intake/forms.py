@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
 
 from django import forms
+from django.core.validators import ProhibitNullCharactersValidator
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_countries import countries
 from unfold.widgets import (
+    BASE_INPUT_CLASSES,
     INPUT_CLASSES,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminRadioSelectWidget,
@@ -31,6 +36,8 @@ from intake.rules import (
     CONSENT_FIELDS,
     FIELDS_OF,
     LEFT_OUT,
+    MAX_ATTRIBUTE,
+    MAX_ATTRIBUTE_NAME,
     MAX_TEXT,
     PROVENANCE,
     Kind,
@@ -204,6 +211,47 @@ class PlanForm(forms.Form):
         )
 
 
+class AttributesWidget(forms.Widget):
+    """A row for each attribute and two for new ones; needs no script."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[tuple[str, str]] | None:
+        if self.value_omitted_from_data(data, files, name):
+            return None
+        return list(zip(data.getlist(f"{name}-name"), data.getlist(f"{name}-value"), strict=False))
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        return f"{name}-name" not in data
+
+    def id_for_label(self, id_: str) -> str:
+        """Each field of a row has a label of its own."""
+        return ""
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+        rows = [row for row in attribute_rows(value) if any(row)]
+        context = {"name": name, "rows": [*rows, ("", ""), ("", "")], "classes": " ".join(BASE_INPUT_CLASSES)}
+        return render_to_string("intake/_attributes.html", context)
+
+
+class AttributesField(forms.Field):
+    """Names with values, as typed; the form makes attributes of them."""
+
+    widget = AttributesWidget
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return data is not None and [row for row in attribute_rows(data) if any(row)] != attribute_rows(initial)
+
+
+def attribute_rows(value: Any) -> list[tuple[str, str]]:
+    """Names and values as they are shown: what is no text as JSON, lines ended as in the database."""
+    if isinstance(value, dict):
+        pairs = [
+            (name, one if isinstance(one, str) else json.dumps(one, ensure_ascii=False)) for name, one in value.items()
+        ]
+    else:
+        pairs = value or []
+    return [(name.strip(), text.replace("\r\n", "\n").strip()) for name, text in pairs]
+
+
 class ParticipantForm(forms.ModelForm):
     """A person's data. The address is checked, and compared by its normalised form."""
 
@@ -213,6 +261,12 @@ class ParticipantForm(forms.ModelForm):
         choices=lambda: [("", gettext_lazy("Unknown")), *countries],
         help_text=gettext_lazy("Its rules decide what may be measured. Unknown counts as the strictest."),
         widget=UnfoldAdminSelectWidget,
+    )
+
+    attributes = AttributesField(
+        label=gettext_lazy("Attributes"),
+        required=False,
+        help_text=gettext_lazy("Emails can show them by their names. Empty a value to remove it."),
     )
 
     class Meta:
@@ -241,10 +295,28 @@ class ParticipantForm(forms.ModelForm):
         return locale
 
     def clean_attributes(self) -> dict[str, Any]:
-        attributes = self.cleaned_data["attributes"] or {}
-        if not isinstance(attributes, dict) or any(isinstance(value, dict | list) for value in attributes.values()):
-            raise forms.ValidationError(_("Attributes are names with a text, a number, true or false each."))
-        return attributes
+        """What was not touched stays what it was: a number, a list."""
+        before: dict[str, Any] = self.instance.attributes
+        shown = dict(attribute_rows(before))
+        after: dict[str, Any] = {}
+        for name, text in attribute_rows(self.cleaned_data["attributes"]):
+            if name in after:
+                raise forms.ValidationError(_("Two attributes are named “%(name)s”.") % {"name": name})
+            if name in before and shown[name] == text:
+                after[name] = before[name]
+            elif text:
+                after[name] = _checked_attribute(name, text)
+        return after
+
+
+def _checked_attribute(name: str, text: str) -> str:
+    if not name:
+        raise forms.ValidationError(_("Give “%(value)s” a name.") % {"value": text[:MAX_ATTRIBUTE_NAME]})
+    if len(name) > MAX_ATTRIBUTE_NAME or len(text) > MAX_ATTRIBUTE:
+        limits = {"name": MAX_ATTRIBUTE_NAME, "value": MAX_ATTRIBUTE}
+        raise forms.ValidationError(_("A name has %(name)s letters at most, a value %(value)s.") % limits)
+    ProhibitNullCharactersValidator()(name + text)
+    return text
 
 
 _ANSWERS = [("", gettext_lazy("No change")), ("yes", gettext_lazy("Yes")), ("no", gettext_lazy("No"))]

@@ -18,6 +18,8 @@ from common.jobs import after_commit
 from consent.models import Basis, Topic
 from consent.selectors import local_day
 from consent.services import apply_move
+from delivery.models import Suppression, SuppressionReason
+from delivery.services import suppress
 from intake.imports import open_import
 from intake.models import Import, ImportKind, ImportState
 from intake.readers import examine_file
@@ -34,7 +36,7 @@ from intake.rules import (
 )
 from participants.models import Participant
 from participants.reasons import EMAIL_FAULTS
-from participants.rules import AddressError, parse_email
+from participants.rules import Address, AddressError, parse_email
 from tracking.services import change_participant_country
 
 
@@ -198,34 +200,51 @@ def _whole_provenance(plan: ImportPlan) -> dict[str, str]:
 
 # --- Participants ---------------------------------------------------------------------------------------------------
 
-PARTICIPANT_FIELDS = ("email", "country", "locale", "first_name", "last_name", "external_id", "attributes")
-
 
 def save_participant(
     organization: Organization, participant: Participant, *, now: datetime, **changes: Any
 ) -> Participant:
-    """Make a participant, or change one; sent copies follow to another country (rules S5, H1)."""
-    address = _parse_address(str(changes.get("email", participant.email)))
-    changes |= {"email": address.email, "email_norm": address.norm, "updated_at": now}
+    """Make a participant, or change only what is named; sent copies follow to another country (rules S5, H1)."""
+    changes["updated_at"] = now
+    if participant.pk is None or "email" in changes:
+        address = _parse_address(str(changes.get("email", "")))
+        changes |= {"email": address.email, "email_norm": address.norm}
     try:
         with transaction.atomic():
             if participant.pk is None:
                 return Participant.objects.create(organization=organization, created_at=now, **changes)
-            current = Participant.objects.select_for_update().get(organization=organization, pk=participant.pk)
-            country_before = str(current.country)
-            for name, value in changes.items():
-                setattr(current, name, value)
-            current.save(update_fields=list(changes))
-            if str(current.country) != country_before:
-                change_participant_country(organization, current.pk, str(current.country), now=now)
-                apply_move(organization, [current.pk], now=now)
+            return _change_participant(organization, participant.pk, changes, now=now)
     except IntegrityError as error:
         message = _("Another participant has this email address.")
         raise ParticipantRefused(message, field_name="email") from error
+
+
+def _change_participant(
+    organization: Organization, participant_id: int, changes: Mapping[str, Any], *, now: datetime
+) -> Participant:
+    current = Participant.objects.select_for_update().get(organization=organization, pk=participant_id)
+    country_before, address_before = str(current.country), current.email_norm
+    for name, value in changes.items():
+        setattr(current, name, value)
+    current.save(update_fields=list(changes))
+    if str(current.country) != country_before:
+        change_participant_country(organization, current.pk, str(current.country), now=now)
+        apply_move(organization, [current.pk], now=now)
+    if current.email_norm != address_before:
+        _keep_refusals(organization, before=address_before, after=current.email_norm, now=now)
     return current
 
 
-def _parse_address(text: str) -> Any:
+def _keep_refusals(organization: Organization, *, before: str, after: str, now: datetime) -> None:
+    """Who wanted no marketing at one address wants none at the next. Whether that takes mail, it shows itself."""
+    refusals = Suppression.objects.filter(organization=organization, email_norm=before).exclude(
+        reason=SuppressionReason.BOUNCED
+    )
+    for refusal in refusals:
+        suppress(organization, after, reason=refusal.reason, source=refusal.source, now=now)
+
+
+def _parse_address(text: str) -> Address:
     try:
         return parse_email(text)
     except AddressError as error:

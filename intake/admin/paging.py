@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.views import ChangeList
+
+from participants.models import Participant
 
 
 class PeoplePaginator(Paginator):
@@ -20,7 +22,7 @@ class PeoplePaginator(Paginator):
     @cached_property
     def counted(self) -> int:
         """How many there are, or one more than the limit."""
-        rows: QuerySet[object] = self.object_list  # type: ignore[assignment]
+        rows = cast("QuerySet[Participant]", self.object_list)
         return rows.order_by()[: self.limit + 1].count()
 
     @property

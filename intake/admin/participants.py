@@ -172,10 +172,34 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
         return form
 
     def save_model(self, request: HttpRequest, obj: Participant, form: ModelForm[Participant], change: bool) -> None:
-        saved = services.save_participant(
-            organization_of(request), Participant(pk=obj.pk), now=timezone.now(), **form.cleaned_data
-        )
+        """Only what was typed is written: an import may have changed the rest since the page was opened."""
+        names = form.changed_data if change else form.cleaned_data
+        changes = {name: form.cleaned_data[name] for name in names}
+        if not changes:
+            return
+        person = Participant(pk=obj.pk)
+        saved = services.save_participant(organization_of(request), person, now=timezone.now(), **changes)
         obj.pk, obj.organization = saved.pk, saved.organization
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The form looked for the address; this is for somebody who took it between that look and the write."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except services.ParticipantRefused as refusal:
+            messages.error(request, str(refusal))
+            return HttpResponseRedirect(request.path)
+
+    def log_addition(self, request: HttpRequest, obj: Participant, message: Any) -> Any:
+        """Not in Django's own log: it would keep the address outside of the organization's walls, and for good."""
+
+    def log_change(self, request: HttpRequest, obj: Participant, message: Any) -> Any:
+        """As above."""
 
     def find(self, organization: Organization, pk: int) -> Participant | None:
         return Participant.objects.filter(organization=organization, pk=pk).first()

@@ -203,7 +203,8 @@ def form_data(**changes: Any) -> dict[str, Any]:
         "first_name": "Ana",
         "last_name": "",
         "external_id": "",
-        "attributes": '{"city": "Gent"}',
+        "attributes-name": ["city", ""],
+        "attributes-value": ["Gent", ""],
         **changes,
     }
 
@@ -266,7 +267,8 @@ def test_a_person_is_added_and_changed_and_the_address_compared_anew(cast: Cast,
         ({"email": "max@b.example"}, "Another participant has this email address."),
         ({"email": "nobody"}, "has no @"),
         ({"locale": "klingon!"}, "such as fr or fr-BE"),
-        ({"attributes": '["a"]'}, "Attributes are names"),
+        ({"attributes-value": ["Gent", "Lier"]}, "Give “Lier” a name"),
+        ({"attributes-name": ["city", "city"]}, "Two attributes are named “city”"),
     ],
 )
 def test_a_change_that_cannot_be_is_refused_at_its_field(

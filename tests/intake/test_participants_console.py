@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from accounts.models import User
+from accounts.models import Organization, User
+from common.tenancy import tenant
+from delivery.models import Suppression
+from delivery.services import suppress
 from intake.admin.paging import PeoplePaginator
+from intake.services import ParticipantRefused, save_participant
+from participants.models import Participant
 from tests.support.cast import Cast
 from tests.support.world import make_participant
 
@@ -64,3 +71,100 @@ def test_the_list_asks_the_same_few_questions_however_many_it_shows(
     client.get(PEOPLE)
     with django_assert_max_num_queries(15):
         client.get(PEOPLE)
+
+
+# --- Changing a person ----------------------------------------------------------------------------------------------
+
+ATTRIBUTES = {"city": "Gent", "points": 12, "breads": ["rye", "spelt"], "note": "one\ntwo"}
+
+
+def fresh(organization: Organization, person: Participant) -> Participant:
+    with tenant(organization.pk):
+        return Participant.objects.get(pk=person.pk)
+
+
+def page_of(person: Participant, name: str = "change") -> str:
+    return f"{PEOPLE}{person.pk}/{name}/"
+
+
+def form_data(**changes: Any) -> dict[str, Any]:
+    names = {"email": "ana@b.example", "country": "BE", "locale": "", "first_name": "", "last_name": ""}
+    return {**names, "external_id": "", **changes}
+
+
+def test_attributes_that_nobody_touched_stay_what_they_were(cast: Cast, now: datetime) -> None:
+    ana = make_participant(cast.bakery, "ana@b.example", now=now, country="BE", attributes=ATTRIBUTES)
+    client = signed_in(cast.max)
+    page = client.get(page_of(ana)).content.decode()
+    assert all(words in page for words in ("points", "Gent", "[&quot;rye&quot;, &quot;spelt&quot;]"))
+    # As a browser sends them: lines end in two characters, and a new row is filled in.
+    rows = {
+        "attributes-name": ["city", "points", "breads", "note", "shop", ""],
+        "attributes-value": ["", "12", '["rye", "spelt"]', "one\r\ntwo", "Lier", ""],
+    }
+    assert client.post(page_of(ana), form_data(**rows)).status_code == 302
+    expected = {"points": 12, "breads": ["rye", "spelt"], "note": "one\ntwo", "shop": "Lier"}
+    assert fresh(cast.bakery, ana).attributes == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("x" * 61, "y", "60 letters at most"),
+        ("x", "y" * 1001, "a value 1000"),
+        ("x", "a\x00b", "Null characters"),
+    ],
+)
+def test_an_attribute_that_cannot_be_kept_is_refused(
+    cast: Cast, now: datetime, name: str, value: str, words: str
+) -> None:
+    ana = make_participant(cast.bakery, "ana@b.example", now=now, country="BE", attributes=ATTRIBUTES)
+    rows = {"attributes-name": [name], "attributes-value": [value]}
+    response = signed_in(cast.max).post(page_of(ana), form_data(**rows))
+    assert words in response.content.decode()
+    assert fresh(cast.bakery, ana).attributes == ATTRIBUTES
+
+
+def test_only_what_was_typed_is_written(cast: Cast, now: datetime) -> None:
+    ana = make_participant(cast.bakery, "ana@b.example", now=now, country="BE", attributes={"city": "Gent"})
+    with tenant(cast.bakery.pk):
+        Participant.objects.update(attributes={"city": "Lier"}, country="NL")
+        save_participant(cast.bakery, ana, now=now, first_name="Anna")
+    kept = fresh(cast.bakery, ana)
+    assert (kept.first_name, kept.attributes, kept.country.code, kept.email) == (
+        "Anna", {"city": "Lier"}, "NL", "ana@b.example",
+    )  # fmt: skip
+
+
+def test_two_people_with_one_address_are_refused_even_at_the_same_moment(cast: Cast, now: datetime) -> None:
+    ana = make_participant(cast.bakery, "ana@b.example", now=now)
+    make_participant(cast.bakery, "max@b.example", now=now)
+    # The same address at another organization is another person.
+    make_participant(cast.cinema, "new@b.example", now=now)
+    with tenant(cast.bakery.pk):
+        for email in ("MAX@b.example", "max@B.Example"):
+            with pytest.raises(ParticipantRefused, match="Another participant"):
+                save_participant(cast.bakery, ana, now=now, email=email)
+            with pytest.raises(ParticipantRefused, match="Another participant"):
+                save_participant(cast.bakery, Participant(), now=now, email=email)
+        assert save_participant(cast.bakery, ana, now=now, email="new@b.example").email_norm == "new@b.example"
+
+
+def test_d1_who_refused_marketing_refuses_it_at_a_new_address(cast: Cast, now: datetime) -> None:
+    ana = make_participant(cast.bakery, "ana@b.example", now=now, country="BE")
+    with tenant(cast.bakery.pk):
+        for reason in ("unsubscribed", "bounced"):
+            suppress(cast.bakery, "ana@b.example", reason=reason, source="test", now=now)
+    assert signed_in(cast.max).post(page_of(ana), form_data(email="anna@b.example")).status_code == 302
+    with tenant(cast.bakery.pk):
+        kept = Suppression.objects.filter(email_norm="anna@b.example")
+        assert [one.reason for one in kept] == ["unsubscribed"]
+
+
+def test_no_address_is_left_outside_of_the_walls(cast: Cast, now: datetime) -> None:
+    client = signed_in(cast.max)
+    assert client.post(f"{PEOPLE}add/", form_data()).status_code == 302
+    with tenant(cast.bakery.pk):
+        ana = Participant.objects.get()
+    assert client.post(page_of(ana), form_data(first_name="Ana")).status_code == 302
+    assert not LogEntry.objects.exists()
