@@ -77,7 +77,7 @@ class Choice(BulkTenantModel):
 
     # No constraint: it would lock the person's row at every answer, and cost an import more than writing the answers.
     participant = models.OneToOneField(
-        Participant, on_delete=models.CASCADE, related_name="choice", db_constraint=False
+        Participant, on_delete=models.CASCADE, related_name="choice", primary_key=True, db_constraint=False
     )
     opens = models.CharField(_("opens"), max_length=8, choices=ChoiceLabel, default=ChoiceLabel.UNKNOWN)
     opens_source = models.CharField(max_length=8, blank=True)

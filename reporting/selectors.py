@@ -263,9 +263,9 @@ def summarize(organization: Organization) -> Overview:
 
 def _choice_counts(organization: Organization) -> list[tuple[str, int]]:
     counts = Choice.objects.filter(organization=organization).aggregate(
-        both=Count("id", filter=Q(opens="yes", clicks="yes")),
-        one=Count("id", filter=Q(opens="yes") ^ Q(clicks="yes")),
-        no=Count("id", filter=~Q(opens="yes") & ~Q(clicks="yes") & (Q(opens="no") | Q(clicks="no"))),
+        both=Count("pk", filter=Q(opens="yes", clicks="yes")),
+        one=Count("pk", filter=Q(opens="yes") ^ Q(clicks="yes")),
+        no=Count("pk", filter=~Q(opens="yes") & ~Q(clicks="yes") & (Q(opens="no") | Q(clicks="no"))),
     )
     return [("both", counts["both"]), ("one", counts["one"]), ("no", counts["no"])]
 

@@ -20,7 +20,6 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Choice",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "opens",
                     models.CharField(
@@ -63,7 +62,9 @@ class Migration(migrations.Migration):
                     models.OneToOneField(
                         db_constraint=False,
                         on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
                         related_name="choice",
+                        serialize=False,
                         to="participants.participant",
                     ),
                 ),
