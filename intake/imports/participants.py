@@ -41,7 +41,7 @@ CREATE TEMP TABLE intake_row (
 ) ON COMMIT DROP"""
 _COPY = f"COPY intake_row ({', '.join(COLUMNS)}) FROM STDIN (NULL '')"
 
-# In the order of the addresses, in which their index grows too. New people get their number here.
+# The chunk comes in the order of the addresses, and so do the looks into their index. New people get their number here.
 _FIND = """
 CREATE TEMP TABLE intake_person ON COMMIT DROP AS
 SELECT r.*, p.id IS NULL AS is_new,
@@ -51,7 +51,7 @@ SELECT r.*, p.id IS NULL AS is_new,
        OR coalesce(p.locale <> r.locale, false) OR coalesce(p.first_name <> r.first_name, false)
        OR coalesce(p.last_name <> r.last_name, false) OR coalesce(p.external_id <> r.external_id, false)
        OR coalesce(NOT p.attributes @> r.attributes, false) AS changes
-  FROM (SELECT * FROM intake_row ORDER BY email_norm) r
+  FROM intake_row r
   LEFT JOIN participants_participant p ON p.organization_id = %(organization)s AND p.email_norm = r.email_norm"""
 
 _INDEX = "CREATE UNIQUE INDEX IF NOT EXISTS intake_person_id ON intake_person (participant_id)"
