@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,16 +11,28 @@ from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization
+from campaigns.selectors import GONE_OUT
 from common.safe_csv import safe_cell
-from consent.models import ChoiceEvent, Subscription
+from consent.models import Choice, ChoiceEvent, Subscription
 from consent.reasons import REASONS
-from consent.rules import Reason
+from consent.rules import (
+    NEVER_ANSWERED,
+    ChoiceState,
+    ChoiceValue,
+    Kind,
+    Level,
+    Permission,
+    Reason,
+    level_at_hit,
+)
 from delivery.models import Message, Suppression
 from intake.models import Import, ImportIssue, ImportState
 from intake.reasons import ISSUES, count_sentences
 from intake.rules import Issue
 from participants.models import Participant
 from participants.rules import normalise_email, valid_email
+from tracking.models import TrackedMessage
+from websites.models import MeasurementPermission
 
 # --- Imports --------------------------------------------------------------------------------------------------------
 
@@ -81,39 +93,48 @@ def _by_address(people: QuerySet[Participant], wanted: str) -> Q:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was decided about opens or clicks of one copy, by which rule, and whether that still holds (H1, S12)."""
+
+    sentence: str
+    # Decided as measured, and no hit is recorded any more.
+    silenced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """A sent copy of a person, with what was decided and which rule decided it (rules S12)."""
+    """A sent copy of a person, or one that was to be sent."""
 
     email_name: str
     website_name: str
     status: str
     at: datetime
-    opens: str
-    clicks: str
-    opens_sentence: str
-    clicks_sentence: str
+    decided_at: datetime | None
+    opens: Outcome
+    clicks: Outcome
 
 
-MESSAGES_SHOWN = 100
+MESSAGES_SHOWN = 50
 
 
 def messages_of(organization: Organization, participant: Participant) -> list[ReceivedMessage]:
     """The latest messages of a person, newest first."""
-    messages = (
+    messages = list(
         Message.objects.filter(organization=organization, participant=participant)
-        .select_related("mailing__launch__email", "mailing__website")
+        .select_related("mailing__launch__email", "mailing__website", "tracked_message")
         .order_by("-id")[:MESSAGES_SHOWN]
     )
+    permissions = _permissions_now(organization, messages)
+    choice = choice_of(organization, participant)
     return [
         ReceivedMessage(
             email_name=_email_name(message),
             website_name=message.mailing.website.name,
             status=str(message.get_status_display()),
             at=message.sent_at or message.queued_at,
-            opens=message.opens,
-            clicks=message.clicks,
-            opens_sentence=_reason(message.opens_reason),
-            clicks_sentence=_reason(message.clicks_reason),
+            decided_at=message.decided_at,
+            opens=_outcome(message, Kind.OPENS, permissions, choice),
+            clicks=_outcome(message, Kind.CLICKS, permissions, choice),
         )
         for message in messages
     ]
@@ -124,8 +145,55 @@ def _email_name(message: Message) -> str:
     return launch.email.name if launch else str(message.mailing.get_purpose_display())
 
 
-def _reason(value: str) -> str:
-    return str(REASONS[Reason(value)]) if value else ""
+type Permissions = Mapping[tuple[int, str], MeasurementPermission]
+
+
+def _permissions_now(organization: Organization, messages: list[Message]) -> Permissions:
+    copies = [message.tracked_message for message in messages if message.tracked_message]
+    rows = MeasurementPermission.objects.filter(
+        organization=organization,
+        website__in={copy.website_id for copy in copies},
+        country__in={copy.country for copy in copies},
+    )
+    return {(row.website_id, row.country): row for row in rows}
+
+
+def _outcome(message: Message, kind: Kind, permissions: Permissions, choice: Choice | None) -> Outcome:
+    reason = getattr(message, f"{kind}_reason")
+    measured = getattr(message, kind) == Level.INDIVIDUAL and message.status in GONE_OUT
+    return Outcome(
+        sentence=str(REASONS[Reason(reason)]) if reason else "",
+        silenced=measured and _level_now(message.tracked_message, kind, permissions, choice) is Level.NONE,
+    )
+
+
+def _level_now(copy: TrackedMessage | None, kind: Kind, permissions: Permissions, choice: Choice | None) -> Level:
+    """What a hit would leave now. Without its row, a copy belongs to nobody any more."""
+    permission = permissions.get((copy.website_id, copy.country)) if copy else None
+    if copy is None or permission is None:
+        return Level.NONE
+    return level_at_hit(
+        Level(getattr(copy, kind)),
+        Permission(getattr(permission, f"{kind}_with_yes_since"), getattr(permission, f"{kind}_unless_no_since")),
+        _choice_state(choice, kind),
+        decided_at=copy.decided_at,
+    )
+
+
+def _choice_state(choice: Choice | None, kind: Kind) -> ChoiceState:
+    """What a person chose about one kind, as the rules see it."""
+    if choice is None:
+        return NEVER_ANSWERED
+    return ChoiceState(
+        ChoiceValue(getattr(choice, kind)),
+        getattr(choice, f"{kind}_yes_since"),
+        getattr(choice, f"{kind}_not_no_since"),
+    )
+
+
+def choice_of(organization: Organization, participant: Participant) -> Choice | None:
+    """What a person chose; None when they never answered."""
+    return Choice.objects.filter(organization=organization, participant=participant).first()
 
 
 def history_of(organization: Organization, participant: Participant) -> list[ChoiceEvent]:

@@ -31,6 +31,8 @@ from intake.admin.imports import READERS, member_of
 from intake.admin.paging import PeopleList, PeoplePaginator
 from intake.forms import ChoiceForm, ParticipantForm
 from intake.selectors import (
+    MESSAGES_SHOWN,
+    choice_of,
     find_people,
     history_of,
     imports_named,
@@ -47,6 +49,12 @@ SOURCES = {
     Source.MEMBER: gettext_lazy("a member"),
     Source.IMPORT: gettext_lazy("an import"),
     Source.API: gettext_lazy("the API"),
+}
+
+# How an answer came. Those of imports are named by their file.
+METHODS = {
+    "preference_page": gettext_lazy("on the preference page"),
+    "console": gettext_lazy("in this console"),
 }
 
 
@@ -136,7 +144,9 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
     change_form_outer_after_template = "intake/participant_sections.html"
 
     class Media:
-        css: ClassVar[dict[str, list[str]]] = {"all": ["console/websites.css", "console/intake.css"]}
+        css: ClassVar[dict[str, list[str]]] = {
+            "all": ["console/websites.css", "console/intake.css", "console/participants.css"]
+        }
 
     @display(description=gettext_lazy("email address"), ordering="email_norm")
     def address(self, participant: Participant) -> str:
@@ -220,22 +230,25 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
             return {}
         events = history_of(organization, participant)
         imports = imports_named(organization, events)
-        choice = Choice.objects.filter(organization=organization, participant=participant).first()
+        choice = choice_of(organization, participant)
+        received = messages_of(organization, participant)
         return {
             "participant": participant,
-            "choice": [(label, _choice_label(choice, kind)) for kind, label in KINDS.items()],
+            "choice": [_current_choice(choice, kind) for kind in Kind],
             "history": [
                 {
                     "event": event,
                     "kind": KINDS[Kind(event.kind)],
                     "source": SOURCES[Source(event.source)],
+                    "method": METHODS.get(event.method, ""),
                     "import": imports.get(_import_number(event.method)),
                 }
                 for event in events
             ],
             "subscriptions": subscriptions_of(organization, participant),
             "suppressions": suppressions_of(organization, participant),
-            "received": messages_of(organization, participant),
+            "received": received,
+            "older_received": len(received) == MESSAGES_SHOWN,
             "why": why(organization, participant, now=timezone.now()),
             "may_record": not role_may_not_change(self, request),
         }
@@ -282,8 +295,18 @@ def _shown_choice(participant: Participant, kind: Kind) -> tuple[str, str]:
     return value, str(ChoiceLabel(value).label)
 
 
-def _choice_label(choice: Choice | None, kind: Kind) -> ChoiceLabel:
-    return ChoiceLabel(getattr(choice, kind.value)) if choice else ChoiceLabel.UNKNOWN
+def _current_choice(choice: Choice | None, kind: Kind) -> dict[str, Any]:
+    """What stands now, from when and whom, and from when on a yes counts."""
+    if choice is None:
+        return {"kind": KINDS[kind], "value": ChoiceLabel.UNKNOWN}
+    source = getattr(choice, f"{kind}_source")
+    return {
+        "kind": KINDS[kind],
+        "value": ChoiceLabel(getattr(choice, kind)),
+        "at": getattr(choice, f"{kind}_at"),
+        "source": SOURCES[Source(source)] if source else "",
+        "counts_since": getattr(choice, f"{kind}_yes_since"),
+    }
 
 
 def _import_number(method: str) -> int:

@@ -8,16 +8,23 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import Organization, User
+from campaigns.models import Launch
 from common.tenancy import tenant
-from delivery.models import Suppression
+from consent.rules import ChoiceValue
+from delivery.models import ContentSnapshot, Mailing, Message, Suppression
 from delivery.services import suppress
 from intake.admin.paging import PeoplePaginator
 from intake.services import ParticipantRefused, save_participant
 from participants.models import Participant
+from tests.campaigns.world import make_campaign, make_email
 from tests.support.cast import Cast
-from tests.support.world import make_participant
+from tests.support.world import choose, later, make_participant, make_website
+from tracking.services import NewTracked, register_content, register_messages
+from websites.models import Website
+from websites.rules import EmailTracking
 
 pytestmark = pytest.mark.django_db
 
@@ -168,3 +175,115 @@ def test_no_address_is_left_outside_of_the_walls(cast: Cast, now: datetime) -> N
         ana = Participant.objects.get()
     assert client.post(page_of(ana), form_data(first_name="Ana")).status_code == 302
     assert not LogEntry.objects.exists()
+
+
+# --- What was decided, and whether it still holds -------------------------------------------------------------------
+
+NOT_ANY_MORE = "Not any more: a setting, the country or the choice has changed since."
+
+
+@pytest.fixture
+def yesterday() -> datetime:
+    """The pages ask the clock; what they show must have begun before."""
+    return later(timezone.now(), days=-1)
+
+
+def send_copy(cast: Cast, website: Website, person: Participant, *, opens: str, clicks: str, at: datetime) -> Message:
+    """A copy that went out, decided at a moment for these reasons."""
+    email = make_email(cast.bakery, make_campaign(cast.bakery, website, now=at), now=at, name="November")
+    levels = {
+        kind: "none" if reason == "no_answer" else "individual"
+        for kind, reason in (("opens", opens), ("clicks", clicks))
+    }
+    with tenant(cast.bakery.pk):
+        content = register_content(cast.bakery, website, [])
+        mailing = Mailing.objects.create(
+            organization=cast.bakery,
+            website=website,
+            purpose="marketing",
+            not_before=at,
+            snapshot=ContentSnapshot.objects.create(
+                organization=cast.bakery, website=website, tracked_content=content, compiled={}
+            ),
+        )
+        Launch.objects.create(organization=cast.bakery, email=email, mailing=mailing, launched_by=cast.max)
+        tracked = register_messages(
+            cast.bakery, content, [NewTracked(person.pk, person.country.code, **levels)], decided_at=at
+        )
+        return Message.objects.create(
+            organization=cast.bakery,
+            mailing=mailing,
+            participant=person,
+            status="sent",
+            opens_reason=opens,
+            clicks_reason=clicks,
+            decided_at=at,
+            sent_at=at,
+            tracked_message_id=tracked[person.pk][0],
+            **levels,
+        )
+
+
+def test_h1_a_no_reaches_mail_already_delivered_and_the_page_says_so_at_once(cast: Cast, yesterday: datetime) -> None:
+    website = make_website(cast.bakery, cast.ana, now=yesterday, tracking=EmailTracking.BY_CONSENT)
+    ana = make_participant(cast.bakery, "ana@b.example", now=yesterday, country="BE")
+    choose(cast.bakery, ana, now=yesterday, opens=ChoiceValue.YES, clicks=ChoiceValue.YES)
+    send_copy(cast, website, ana, opens="person_said_yes", clicks="person_said_yes", at=later(yesterday, hours=1))
+    client = signed_in(cast.dana)
+    before = client.get(page_of(ana)).content.decode()
+    assert all(words in before for words in ("November", "Daily bread", "Sent", "Counts for emails sent since"))
+    assert before.count("Measured: the person said yes to tracking.") == 4
+    assert NOT_ANY_MORE not in before
+
+    no = {"opens": "no", "clicks": "", "happened_on": "2024-11-20"}
+    assert client.post(page_of(ana, "choice"), no).status_code == 302
+    after = client.get(page_of(ana)).content.decode()
+    # Of the copy, what was decided stays said; the next email measures its clicks only.
+    assert after.count("Measured: the person said yes to tracking.") == 3
+    assert after.count("Not measured: the person refused tracking.") == 1
+    assert after.count(NOT_ANY_MORE) == 1
+    assert all(words in after for words in ("a member (Dana)", "in this console", "Nov. 20, 2024, from a member"))
+
+
+def test_h1_a_copy_whose_person_moved_is_not_measured_any_more_wherever_they_move_next(
+    cast: Cast, yesterday: datetime
+) -> None:
+    website = make_website(cast.bakery, cast.ana, now=yesterday, country="CH", tracking=EmailTracking.ALWAYS)
+    ana = make_participant(cast.bakery, "ana@b.example", now=yesterday, country="CH")
+    send_copy(cast, website, ana, opens="person_did_not_refuse", clicks="no_answer", at=later(yesterday, hours=1))
+    client = signed_in(cast.max)
+    assert NOT_ANY_MORE not in client.get(page_of(ana)).content.decode()
+    for country in ("FR", "CH"):
+        assert client.post(page_of(ana), form_data(country=country)).status_code == 302
+        assert client.get(page_of(ana)).content.decode().count(NOT_ANY_MORE) == 1
+
+
+def test_copies_that_wait_or_lost_their_key_say_what_is_known(cast: Cast, yesterday: datetime) -> None:
+    website = make_website(cast.bakery, cast.ana, now=yesterday, tracking=EmailTracking.BY_CONSENT)
+    ana = make_participant(cast.bakery, "ana@b.example", now=yesterday, country="BE")
+    choose(cast.bakery, ana, now=yesterday, opens=ChoiceValue.YES)
+    message = send_copy(cast, website, ana, opens="person_said_yes", clicks="no_answer", at=later(yesterday, hours=1))
+    client = signed_in(cast.max)
+    with tenant(cast.bakery.pk):
+        Message.objects.filter(pk=message.pk).update(tracked_message=None)
+    assert NOT_ANY_MORE in client.get(page_of(ana)).content.decode()
+    with tenant(cast.bakery.pk):
+        blank = {"opens": "", "clicks": "", "opens_reason": "", "clicks_reason": "", "decided_at": None}
+        Message.objects.filter(pk=message.pk).update(status="queued", sent_at=None, **blank)
+    page = client.get(page_of(ana)).content.decode()
+    assert "Waiting" in page
+    assert NOT_ANY_MORE not in page
+
+
+def test_the_page_of_a_person_asks_the_same_few_questions_however_much_they_got(
+    cast: Cast, yesterday: datetime, django_assert_max_num_queries: Any
+) -> None:
+    website = make_website(cast.bakery, cast.ana, now=yesterday, tracking=EmailTracking.BY_CONSENT)
+    ana = make_participant(cast.bakery, "ana@b.example", now=yesterday, country="BE")
+    choose(cast.bakery, ana, now=yesterday, opens=ChoiceValue.YES)
+    for hours in range(6):
+        send_copy(cast, website, ana, opens="person_said_yes", clicks="no_answer", at=later(yesterday, hours=hours + 1))
+    client = signed_in(cast.max)
+    client.get(page_of(ana))
+    with django_assert_max_num_queries(26):
+        client.get(page_of(ana))
