@@ -29,15 +29,19 @@ FILL = """
 INSERT INTO accounts_organization (id, public_id, name, legal_name, legal_address, created_at, timezone)
 SELECT n, gen_random_uuid(), 'Organization ' || n, '', '', now(), 'UTC' FROM generate_series(1, 2) n;
 
+INSERT INTO websites_consentscope (id, organization_id, name, is_default, created_at)
+SELECT n, n, 'Organization ' || n, true, now() FROM generate_series(1, 2) n;
+
 INSERT INTO websites_website (id, organization_id, name, domain, country, declared_country, tracking_domain,
-    sender_name, sender_email, email_tracking, created_at)
+    sender_name, sender_email, email_tracking, consent_scope_id, for_professionals, opens_fallback, clicks_fallback,
+    created_at)
 SELECT n, 1 + n % 2, 'Website ' || n, 'www.example', 'BE', '', '', '', 'news@www.example',
-    CASE WHEN n <= 5 THEN 'by_consent' ELSE 'always' END, now()
+    CASE WHEN n <= 5 THEN 'by_consent' ELSE 'always' END, 1 + n % 2, false, 'none', 'none', now()
 FROM generate_series(1, 10) n;
 
-INSERT INTO websites_measurementpermission (organization_id, website_id, country, opens_basis, opens_with_yes_since,
-    opens_unless_no_since, clicks_basis, clicks_with_yes_since, clicks_unless_no_since)
-SELECT w.organization_id, w.id, 'C' || chr(65 + c), '', year_ago, always, '', year_ago, always
+INSERT INTO websites_measurementpermission (organization_id, website_id, scope_id, country, opens_basis,
+    opens_with_yes_since, opens_unless_no_since, clicks_basis, clicks_with_yes_since, clicks_unless_no_since)
+SELECT w.organization_id, w.id, w.consent_scope_id, 'C' || chr(65 + c), '', year_ago, always, '', year_ago, always
 FROM websites_website w, generate_series(0, 25) c, LATERAL (SELECT now() - interval '1 year' AS year_ago) y,
     LATERAL (SELECT CASE WHEN w.email_tracking = 'always' THEN year_ago END AS always) a;
 

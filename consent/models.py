@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import BulkTenantModel, TenantModel, User
 from participants.models import Participant
 from websites.models import Website
+from websites.rules import RuleKey
 
 
 class Topic(TenantModel):
@@ -66,6 +67,14 @@ class ChoiceLabel(models.TextChoices):
     YES = "yes", _("Yes")
     NO = "no", _("No")
     UNKNOWN = "unknown", _("No answer")
+    INFORMED = "informed", _("Informed, did not refuse")
+
+
+class InformedGround(models.TextChoices):
+    """Why somebody counts as informed who did not refuse. Never shown as a yes (rule C10)."""
+
+    EXISTING = "existing", _("Known before the rules, and informed in time")
+    PROFESSIONAL = "professional", _("Left the ticked box of a website for professionals")
 
 
 class Choice(BulkTenantModel):
@@ -84,11 +93,19 @@ class Choice(BulkTenantModel):
     opens_at = models.DateTimeField(null=True)
     opens_yes_since = models.DateTimeField(null=True)
     opens_not_no_since = models.DateTimeField(null=True)
+    opens_informed_since = models.DateTimeField(null=True)
     clicks = models.CharField(_("clicks"), max_length=8, choices=ChoiceLabel, default=ChoiceLabel.UNKNOWN)
     clicks_source = models.CharField(max_length=8, blank=True)
     clicks_at = models.DateTimeField(null=True)
     clicks_yes_since = models.DateTimeField(null=True)
     clicks_not_no_since = models.DateTimeField(null=True)
+    clicks_informed_since = models.DateTimeField(null=True)
+    informed_ground = models.CharField(max_length=12, blank=True, choices=InformedGround, default="", db_default="")
+    # When the address came in, and when the person was told: compared with the dates of the rule table (rule C10).
+    collected_at = models.DateTimeField(null=True)
+    informed_at = models.DateTimeField(null=True)
+    # Takes the person out of the anonymous totals of what is sent from then on (rule S4).
+    anonymous_objected_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("tracking consent")
@@ -126,6 +143,11 @@ class PreferenceKey(TenantModel):
     participant = models.OneToOneField(Participant, on_delete=models.CASCADE, related_name="preference_key")
 
 
+def individual_measurement() -> list[str]:
+    """What a notice tells of unless it says more: opens and clicks of single people."""
+    return ["opens", "clicks"]
+
+
 class Notice(TenantModel):
     """What people are told before anything is measured (rule S13). A new text is a new version."""
 
@@ -134,6 +156,8 @@ class Notice(TenantModel):
     version = models.PositiveIntegerField(_("version"))
     text = models.TextField(_("text"))
     url = models.URLField(_("where people find it"), max_length=500)
+    # Which kinds of measurement the text tells of, as ``consent.rules.Measurement`` names them.
+    covers = models.JSONField(_("covers"), default=individual_measurement)
     published_at = models.DateTimeField(_("published"))
     published_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
 
@@ -144,6 +168,11 @@ class Notice(TenantModel):
         constraints = (models.UniqueConstraint(fields=["website", "language", "version"], name="notice_version_once"),)
 
 
+def individual_rules() -> list[str]:
+    """What a justification loosens unless it says otherwise."""
+    return [RuleKey.INDIVIDUAL_OPENS.value, RuleKey.INDIVIDUAL_CLICKS.value]
+
+
 class LegalJustification(TenantModel):
     """Why an organization holds that it may measure people of some countries without a yes (rules S7, D5).
 
@@ -152,6 +181,8 @@ class LegalJustification(TenantModel):
 
     website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="justifications")
     countries = models.JSONField(_("countries"), default=list)
+    # The rows of the rule table that it loosens there, as ``websites.rules.RuleKey`` names them.
+    rule_keys = models.JSONField(_("loosens"), default=individual_rules)
     reason = models.TextField(_("reason"))
     ends_on = models.DateField(_("ends on"))
     proposed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", verbose_name=_("proposed by"))
@@ -170,4 +201,49 @@ class LegalJustification(TenantModel):
     class Meta:
         verbose_name = _("legal justification")
         verbose_name_plural = _("legal justifications")
+        ordering = ("-proposed_at",)
+
+
+class ProposalKind(models.TextChoices):
+    """What takes two people (rule D5)."""
+
+    EMAIL_TRACKING = "email_tracking", _("Email tracking")
+    COUNTRY = "country", _("Country")
+    DECLARED_COUNTRY = "declared_country", _("Country of people whose country is unknown")
+    FALLBACK = "fallback", _("Opens and clicks of everybody else")
+    FOR_PROFESSIONALS = "for_professionals", _("Website for professionals")
+    CONSENT_SCOPE = "consent_scope", _("Consent scope")
+    UNDO_STOP = "undo_stop", _("Undo of Stop measuring now")
+
+
+class ProposalState(models.TextChoices):
+    OPEN = "open", _("Waiting for a second person")
+    CONFIRMED = "confirmed", _("Confirmed")
+    DECLINED = "declined", _("Declined")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+
+
+class PolicyProposal(TenantModel):
+    """A loosening that one owner asks for and a second person decides (rule D5). Nothing changes before that."""
+
+    website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="proposals")
+    kind = models.CharField(_("what"), max_length=20, choices=ProposalKind)
+    # What is to change: field of the website and its new value, as WebsitePolicy names them.
+    wanted = models.JSONField(_("wanted"), default=dict)
+    reason = models.CharField(_("reason"), max_length=500)
+    state = models.CharField(_("state"), max_length=10, choices=ProposalState, default=ProposalState.OPEN)
+    proposed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", verbose_name=_("proposed by"))
+    proposed_at = models.DateTimeField(_("proposed"))
+    # The opinion of the data protection officer, which binds nobody and stays with the proposal.
+    dpo_opinion = models.TextField(_("opinion of the data protection officer"), blank=True)
+    dpo_opinion_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    dpo_opinion_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(_("decided"), null=True)
+    # Why it was declined, or what the only member of an organization typed.
+    decision_note = models.TextField(_("note"), blank=True)
+
+    class Meta:
+        verbose_name = _("proposal")
+        verbose_name_plural = _("proposals")
         ordering = ("-proposed_at",)

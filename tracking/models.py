@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TenantModel
 from participants.models import Participant
 from websites.models import Website
+
+
+class HitKind(models.IntegerChoices):
+    OPEN = 1, _("Open")
+    CLICK = 2, _("Click")
+
+
+class Actor(models.IntegerChoices):
+    """Who caused a hit, as far as it can be told (rule H5)."""
+
+    HUMAN = 1, _("human")
+    MACHINE = 2, _("automatic")
+    UNSURE = 3, _("possibly automatic")
 
 
 class TrackedContent(TenantModel):
@@ -27,22 +41,53 @@ class TrackedMessage(TenantModel):
     participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="tracked_messages")
     # The country whose permission counts at the hit; follows the participant (consent rule S5).
     country = models.CharField(max_length=2)
-    opens = models.CharField(max_length=12)
-    clicks = models.CharField(max_length=12)
+    # Levels of consent.rules: individual, last_open_day (opens only) or none.
+    opens = models.CharField(max_length=14)
+    clicks = models.CharField(max_length=14)
+    # Empty, or the exempt purpose that it is measured for: then only that purpose may read what it records (rule S6).
+    exempt_purpose = models.CharField(max_length=16, default="", db_default="")
     decided_at = models.DateTimeField()
 
 
-class HitKind(models.IntegerChoices):
-    OPEN = 1, _("Open")
-    CLICK = 2, _("Click")
+class AnonymousContent(TenantModel):
+    """The one key under which everybody of a launch is counted who is not measured one by one (rule S9)."""
+
+    key = models.UUIDField(unique=True)
+    content = models.OneToOneField(TrackedContent, on_delete=models.CASCADE, related_name="anonymous")
+    website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # Whose copies carry the key. It counts only while all of them permit it: who opened, nobody can tell.
+    opens_countries = ArrayField(models.CharField(max_length=2), default=list)
+    clicks_countries = ArrayField(models.CharField(max_length=2), default=list)
+    # When the first copy was decided: a permission that began later says nothing about it (rule H1).
+    decided_at = models.DateTimeField()
 
 
-class Actor(models.IntegerChoices):
-    """Who caused a hit, as far as it can be told (rule H5)."""
+class AnonymousTotal(models.Model):
+    """How often a launch was opened, or one of its links followed, by people whom nobody can tell apart."""
 
-    HUMAN = 1, _("human")
-    MACHINE = 2, _("automatic")
-    UNSURE = 3, _("possibly automatic")
+    organization_id = models.BigIntegerField()
+    content = models.ForeignKey(TrackedContent, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
+    kind = models.SmallIntegerField(choices=HitKind)
+    # 0 for opens.
+    link_number = models.SmallIntegerField()
+    actor = models.SmallIntegerField(choices=Actor)
+    hits = models.BigIntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["content", "kind", "link_number", "actor"], name="anonymous_total_once"),
+        )
+
+
+class LastOpenDay(models.Model):
+    """The last day that somebody opened mail they subscribed to, for the inactivity rule and nobody else (rule S8)."""
+
+    participant = models.OneToOneField(
+        Participant, on_delete=models.CASCADE, primary_key=True, db_constraint=False, related_name="+"
+    )
+    organization_id = models.BigIntegerField()
+    # In the organization's time zone.
+    day = models.DateField()
 
 
 class Hit(models.Model):

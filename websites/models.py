@@ -18,6 +18,44 @@ class EmailTrackingChoice(models.TextChoices):
     BY_CONSENT = "by_consent", _("By consent")
 
 
+class OpensFallback(models.TextChoices):
+    """What is left of opens for people who are not measured one by one (rules S8, S9)."""
+
+    NOTHING = "none", _("Nothing")
+    ANONYMOUS = "anonymous", _("Anonymous totals")
+    LAST_OPEN_DAY = "last_open_day", _("Last open day, to keep lists clean")
+
+
+class ClicksFallback(models.TextChoices):
+    """What is left of clicks for people who are not measured one by one (rule S9)."""
+
+    NOTHING = "none", _("Nothing")
+    ANONYMOUS = "anonymous", _("Anonymous totals")
+
+
+class ConsentScope(TenantModel):
+    """The websites that one yes covers, because its wording names them (rule C8). Each website is in one scope."""
+
+    name = models.CharField(_("name"), max_length=120)
+    # The scope of every website that is in no other; an organization has exactly one.
+    is_default = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("consent scope")
+        verbose_name_plural = _("consent scopes")
+        ordering = ("-is_default", "name")
+        constraints = (
+            models.UniqueConstraint(fields=["organization", "name"], name="consent_scope_name_once"),
+            models.UniqueConstraint(
+                fields=["organization"], name="one_default_consent_scope", condition=models.Q(is_default=True)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Website(TenantModel):
     """A publication of the organization; campaigns are published on it and its setting decides what they measure."""
 
@@ -37,6 +75,22 @@ class Website(TenantModel):
     email_tracking = models.CharField(
         _("email tracking"), max_length=12, choices=EmailTrackingChoice, default=EmailTrackingChoice.NEVER
     )
+    consent_scope = models.ForeignKey(
+        ConsentScope, on_delete=models.PROTECT, related_name="websites", verbose_name=_("consent scope")
+    )
+    for_professionals = models.BooleanField(
+        _("for professionals"),
+        default=False,
+        help_text=_("People give a professional address here, and read it at work."),
+    )
+    opens_fallback = models.CharField(
+        _("opens of everybody else"), max_length=14, choices=OpensFallback, default=OpensFallback.NOTHING
+    )
+    clicks_fallback = models.CharField(
+        _("clicks of everybody else"), max_length=10, choices=ClicksFallback, default=ClicksFallback.NOTHING
+    )
+    # The emergency switch (rule H1); who, why and the undo are in WebsiteStop.
+    stopped_at = models.DateTimeField(_("measuring stopped"), null=True, editable=False)
     # Empty only for websites from before the French rule; see websites.services.enforce_country_rules.
     country_rule_applied_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
@@ -55,6 +109,8 @@ class VersionSource(models.TextChoices):
     CREATED = "created", _("website created")
     MEMBER = "member", _("changed by a member")
     COUNTRY_RULE = "country_rule", _("country rule")
+    STOP = "stop", _("Stop measuring now")
+    UNDO_STOP = "undo_stop", _("Stop measuring now, undone")
 
 
 class EmailTrackingVersion(TenantModel):
@@ -66,7 +122,14 @@ class EmailTrackingVersion(TenantModel):
     email_tracking = models.CharField(_("after"), max_length=12, choices=EmailTrackingChoice)
     country = CountryField(_("country at that time"), blank=True)
     declared_country = CountryField(_("country of people whose country is unknown, at that time"), blank=True)
+    for_professionals = models.BooleanField(_("for professionals"), default=False)
+    opens_fallback = models.CharField(max_length=14, choices=OpensFallback, default=OpensFallback.NOTHING)
+    clicks_fallback = models.CharField(max_length=10, choices=ClicksFallback, default=ClicksFallback.NOTHING)
+    consent_scope_name = models.CharField(_("consent scope"), max_length=120, blank=True)
+    stopped = models.BooleanField(_("measuring stopped"), default=False)
     source = models.CharField(_("how"), max_length=12, choices=VersionSource)
+    # Who proposed a loosening that the author confirmed (rule D5).
+    proposed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("author"))
     reason = models.CharField(_("reason"), max_length=500, blank=True)
     created_at = models.DateTimeField(_("when"), default=timezone.now)
@@ -81,24 +144,64 @@ class EmailTrackingVersion(TenantModel):
         return f"{self.get_email_tracking_display()} (v{self.number})"
 
 
+class WebsiteStop(TenantModel):
+    """One use of "Stop measuring now": who, when, why, and the undo for copies decided afterwards (rule H1)."""
+
+    website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="stops")
+    reason = models.CharField(_("reason"), max_length=500)
+    stopped_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    stopped_at = models.DateTimeField(_("stopped"))
+    undone_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    undone_at = models.DateTimeField(_("undone"), null=True)
+    undo_reason = models.CharField(_("reason of the undo"), max_length=500, blank=True)
+
+    class Meta:
+        ordering = ("-stopped_at",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["website"], name="one_running_stop", condition=models.Q(undone_at__isnull=True)
+            ),
+        )
+
+
 class MeasurementPermission(TenantModel):
     """The resolved policy of a website for the people of one country: since when it permits without a break.
 
-    ``*_with_yes_since``: since when people who said yes may be measured; ``*_unless_no_since``: since when everybody
-    who did not say no may be. Empty: not permitted. A tightening empties the moment, and only copies decided after a
-    later one count again (rules H1). Written by consent.services; the hit statement joins it.
+    Every ``*_since`` is empty while nothing of the kind is permitted. A tightening empties the moment, and only copies
+    decided after a later one count again (rule H1). Written by consent.services; the hit statement joins it.
+
+    ``with_yes``: people who said yes. ``unless_no``: everybody who did not say no. ``if_informed``: people who were
+    informed and did not refuse, collected and informed in time (C10). ``professionals``: people who left the ticked box
+    of a website for professionals as it was (C2). ``authentication``, ``legal_notice``: emails of an exempt purpose
+    that a second person approved (S6), to everybody who did not say no. ``anonymous``: totals without a person (S9).
     """
 
     # Its index is the front of the constraint below.
     website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="permissions", db_index=False)
     # Two letters; "ZZ" for people whose country is unknown.
     country = models.CharField(max_length=2)
+    # Whose yes and no count: that of the website, repeated here so that the hit statement need not read the website.
+    scope = models.ForeignKey(ConsentScope, on_delete=models.CASCADE, related_name="+", db_index=False)
     opens_basis = models.CharField(max_length=20)
     opens_with_yes_since = models.DateTimeField(null=True)
     opens_unless_no_since = models.DateTimeField(null=True)
+    opens_if_informed_since = models.DateTimeField(null=True)
+    opens_professionals_since = models.DateTimeField(null=True)
+    opens_authentication_since = models.DateTimeField(null=True)
+    opens_legal_notice_since = models.DateTimeField(null=True)
+    opens_anonymous_since = models.DateTimeField(null=True)
     clicks_basis = models.CharField(max_length=20)
     clicks_with_yes_since = models.DateTimeField(null=True)
     clicks_unless_no_since = models.DateTimeField(null=True)
+    clicks_if_informed_since = models.DateTimeField(null=True)
+    clicks_professionals_since = models.DateTimeField(null=True)
+    clicks_authentication_since = models.DateTimeField(null=True)
+    clicks_legal_notice_since = models.DateTimeField(null=True)
+    clicks_anonymous_since = models.DateTimeField(null=True)
+    last_open_day_since = models.DateTimeField(null=True)
+    # With if_informed: collected before the first day, and informed by the end of the second. Empty: no such limit.
+    informed_collected_before = models.DateField(null=True)
+    informed_by = models.DateField(null=True)
 
     class Meta:
         # Serves the hit statement and the decision at send.

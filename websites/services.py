@@ -18,18 +18,15 @@ from typing import Any
 from django.db import models, transaction
 
 from accounts.models import Organization, User
-from websites.models import EmailTrackingVersion, MeasurementPermission, VersionSource, Website
+from websites.models import ConsentScope, EmailTrackingVersion, MeasurementPermission, VersionSource, Website
 from websites.rules import FRENCH_COUNTRIES, UNKNOWN_COUNTRY, EmailTracking, is_french
 from websites.selectors import latest_version
 
-NOTHING_SINCE = {
-    "opens_with_yes_since": None,
-    "opens_unless_no_since": None,
-    "clicks_with_yes_since": None,
-    "clicks_unless_no_since": None,
-}
-NOBODY_WITHOUT_YES = {"opens_unless_no_since": None, "clicks_unless_no_since": None}
-NEVER_PERMITTED = {"opens_basis": "never", "clicks_basis": "never", **NOTHING_SINCE}
+MOMENTS = tuple(field.name for field in MeasurementPermission._meta.fields if field.name.endswith("_since"))
+NOBODY_UNASKED = {name: None for name in MOMENTS if name.endswith("_unless_no_since")}
+# All that rests on a country's rule; a yes does not.
+NOBODY_WITHOUT_YES = {name: None for name in MOMENTS if not name.endswith("_with_yes_since")}
+NEVER_PERMITTED = {"opens_basis": "never", "clicks_basis": "never", **dict.fromkeys(MOMENTS)}
 DETAIL_FIELDS = ("name", "domain", "tracking_domain", "sender_name", "sender_email")
 
 
@@ -57,12 +54,23 @@ def create_website(
             tracking_domain=tracking_domain,
             sender_name=sender_name,
             sender_email=sender_email,
+            consent_scope=ensure_default_scope(organization, now=now),
             email_tracking=EmailTracking.NEVER,
             country_rule_applied_at=now,
             created_at=now,
         )
         _record_version(website, previous="", source=VersionSource.CREATED, author=author, reason="", now=now)
     return website
+
+
+def ensure_default_scope(organization: Organization, *, now: datetime) -> ConsentScope:
+    """The consent scope of every website that is in no other (rules C8), made with the first website."""
+    scope, _created = ConsentScope.objects.get_or_create(
+        organization=organization,
+        is_default=True,
+        defaults={"name": organization.name[:120], "created_at": now},
+    )
+    return scope
 
 
 def save_details(organization: Organization, website: Website) -> None:
@@ -119,8 +127,9 @@ def change_country(
             current.country_rule_applied_at = now
         current.save(update_fields=["country", "email_tracking", "country_rule_applied_at"])
         website.country, website.email_tracking = current.country, current.email_tracking
-        # Whom it measured without an answer rested on the old country; that begins again where it still holds.
-        _empty_moments(current, EmailTracking.NEVER if becomes_french else EmailTracking.BY_CONSENT)
+        # What it measured without a yes rested on the old country; that begins again where it still holds.
+        permissions = MeasurementPermission.objects.filter(website=current)
+        permissions.update(**(NEVER_PERMITTED if becomes_french else NOBODY_WITHOUT_YES))
         source = VersionSource.COUNTRY_RULE if becomes_french else VersionSource.MEMBER
         return _record_version(current, previous=previous, source=source, author=author, reason=reason, now=now)
 
@@ -153,7 +162,7 @@ def _empty_moments(website: Website, tracking: str) -> None:
     if tracking == EmailTracking.NEVER:
         rows.update(**NEVER_PERMITTED)
     elif tracking == EmailTracking.BY_CONSENT:
-        rows.update(**NOBODY_WITHOUT_YES)
+        rows.update(**NOBODY_UNASKED)
 
 
 def _record_version(
@@ -168,6 +177,11 @@ def _record_version(
         email_tracking=website.email_tracking,
         country=website.country,
         declared_country=website.declared_country,
+        for_professionals=website.for_professionals,
+        opens_fallback=website.opens_fallback,
+        clicks_fallback=website.clicks_fallback,
+        consent_scope_name=website.consent_scope.name,
+        stopped=website.stopped_at is not None,
         source=source,
         author=author,
         reason=reason,
@@ -215,7 +229,10 @@ def enforce_country_rules(
             return done
         ids = [website.pk for website in found]
         _record_enforced(found, versions.objects.using(using), now=now)
-        permissions.objects.using(using).filter(website_id__in=ids).update(**NEVER_PERMITTED)
+        # The classes may be those of an older migration, whose permissions had fewer moments.
+        known = {field.name for field in permissions._meta.fields}
+        nothing = {name: value for name, value in NEVER_PERMITTED.items() if name in known}
+        permissions.objects.using(using).filter(website_id__in=ids).update(**nothing)
         websites.objects.using(using).filter(pk__in=ids).update(
             email_tracking=EmailTracking.NEVER.value, country_rule_applied_at=now
         )

@@ -244,8 +244,8 @@ def publish_notice(
 
 _COLUMNS = [f"{kind}_{what}" for kind in Kind for what in ("basis", "with_yes_since", "unless_no_since")]
 _UPSERT = f"""
-INSERT INTO websites_measurementpermission (organization_id, website_id, country, {", ".join(_COLUMNS)})
-SELECT %s, %s, resolved.*
+INSERT INTO websites_measurementpermission (organization_id, website_id, scope_id, country, {", ".join(_COLUMNS)})
+SELECT %s, %s, %s, resolved.*
   FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],
               %s::text[], %s::timestamptz[], %s::timestamptz[]) AS resolved
     ON CONFLICT (website_id, country) DO UPDATE
@@ -275,7 +275,10 @@ def refresh_permissions(organization: Organization, website: Website, *, now: da
         changed = [row for row in resolved if row[1:] != previous.get(str(row[0]))]
         if changed:
             with connection.cursor() as cursor:
-                cursor.execute(_UPSERT, [organization.pk, current.pk, *map(list, zip(*changed, strict=True))])
+                cursor.execute(
+                    _UPSERT,
+                    [organization.pk, current.pk, current.consent_scope_id, *map(list, zip(*changed, strict=True))],
+                )
 
 
 def _bases_by_country(state: WebsiteState, known: Iterable[str], day: date) -> dict[str, dict[Kind, Basis]]:

@@ -20,6 +20,7 @@ from participants.models import Participant
 from tracking.models import Hit, TrackedContent, TrackedMessage
 from tracking.recorder import CONNECTION, OPEN, RECORD_HITS, Batch
 from websites.models import MeasurementPermission, Website
+from websites.services import ensure_default_scope
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 DECIDED_AT = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -36,7 +37,10 @@ class Copies:
     def permit(self, country: str = "BE", **moments: datetime | None) -> None:
         with tenant(self.organization.pk):
             MeasurementPermission.objects.update_or_create(
-                organization=self.organization, website=self.website, country=country, defaults=moments
+                organization=self.organization,
+                website=self.website,
+                country=country,
+                defaults={"scope_id": self.website.consent_scope_id} | moments,
             )
 
     def person(self, **choice: datetime | None) -> Participant:
@@ -70,7 +74,10 @@ class Copies:
 def make_copies(organization: Organization) -> Copies:
     """Belgians who did not say no may be measured on it, and have been for long."""
     with tenant(organization.pk):
-        website = Website.objects.create(organization=organization, name=new_key().hex, country="BE")
+        scope = ensure_default_scope(organization, now=LONG_AGO)
+        website = Website.objects.create(
+            organization=organization, name=new_key().hex, country="BE", consent_scope=scope
+        )
         content = TrackedContent.objects.create(organization=organization, website=website)
     copies = Copies(organization, website, content)
     copies.permit(
