@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
         ("accounts", "0002_walls"),
         ("participants", "0002_walls"),
         ("tracking", "0003_tracking_domains_and_months"),
-        ("websites", "0005_two_people_and_informed"),
+        ("websites", "0006_scope_required"),
     ]
 
     operations = [
