@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.state import StateApps
 
 from accounts.models import Organization, User
+from common.keys import new_key
 from common.tenancy import tenant
 from consent.services import (
     change_email_tracking,
@@ -22,32 +26,37 @@ from consent.services import (
     publish_notice,
 )
 from tests.support.cast import Cast
-from tests.support.hits import LONG_AGO, Copies, batch_of, forget_hits, store
+from tests.support.hits import DECIDED_AT, LONG_AGO, Copies, batch_of, forget_hits, store
 from tests.support.world import later
-from tracking.models import TrackedContent, TrackedMessage
+from tracking.models import TrackedMessage
 from tracking.recorder import CLICK, OPEN
 from websites.models import EmailTrackingVersion, MeasurementPermission, Website
 from websites.rules import FRENCH_COUNTRIES
+from websites.services import MOMENTS
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
 BEFORE = ("websites", "0002_walls")
-RULE = ("websites", "0003_french_websites_never")
 OTHERS = ("MC", "BE", "IT", "CH", "GB", "LU")
 SETTINGS = ("always", "by_consent", "never")
 
 
-def migrate(target: tuple[str, str]) -> None:
+def migrate_back() -> StateApps:
+    """To the state before the rule; the models as they were then."""
     executor = MigrationExecutor(connections["owner"])
-    executor.migrate([target])
+    return executor.migrate([BEFORE]).apps
+
+
+def migrate() -> None:
+    """As ops do: everything that there is, the rule among it."""
+    call_command("migrate", verbosity=0)
 
 
 @pytest.fixture
-def before_the_rule(transactional_db: None) -> Iterator[None]:
+def before_the_rule(transactional_db: None, cast: Cast) -> Iterator[StateApps]:
     forget_hits()
-    migrate(BEFORE)
-    yield
-    migrate(RULE)
+    yield migrate_back()
+    migrate()
     forget_hits()
 
 
@@ -55,35 +64,37 @@ def before_the_rule(transactional_db: None) -> Iterator[None]:
 class Old:
     """A website from before the rule, with two copies already sent to people of its country."""
 
-    copies: Copies
-    to_yes: TrackedMessage
-    to_silent: TrackedMessage
+    organization: Organization
+    website_id: int
+    to_yes_id: int
+    to_silent_id: int
 
     @property
     def website(self) -> Website:
-        return self.copies.website
+        with tenant(self.organization.pk):
+            return Website.objects.get(pk=self.website_id)
 
-    def fresh(self) -> Website:
-        with tenant(self.copies.organization.pk):
-            return Website.objects.get(pk=self.website.pk)
+    @property
+    def to_yes(self) -> TrackedMessage:
+        return self._copy(self.to_yes_id)
 
-    def permissions(self) -> list[tuple[datetime | None, ...]]:
-        with tenant(self.copies.organization.pk):
-            return list(
-                MeasurementPermission.objects.filter(website=self.website)
-                .order_by("country")
-                .values_list(
-                    "country",
-                    "opens_with_yes_since",
-                    "opens_unless_no_since",
-                    "clicks_with_yes_since",
-                    "clicks_unless_no_since",
-                )
-            )
+    @property
+    def to_silent(self) -> TrackedMessage:
+        return self._copy(self.to_silent_id)
+
+    def _copy(self, number: int) -> TrackedMessage:
+        with tenant(self.organization.pk):
+            return TrackedMessage.objects.select_related("content", "participant").get(pk=number)
+
+    def permissions(self) -> list[tuple[Any, ...]]:
+        with tenant(self.organization.pk):
+            rows = MeasurementPermission.objects.filter(website=self.website_id).order_by("country")
+            return list(rows.values_list("country", *MOMENTS))
 
     def copy(self, to: TrackedMessage, *, decided_at: datetime) -> TrackedMessage:
         """Another copy to one of the two people."""
-        return self.copies.copy(to.participant, country=str(self.website.country), decided_at=decided_at)
+        copies = Copies(self.organization, self.website, to.content)
+        return copies.copy(to.participant, country=str(self.website.country), decided_at=decided_at)
 
 
 def recorded(*copies: TrackedMessage) -> int:
@@ -92,61 +103,70 @@ def recorded(*copies: TrackedMessage) -> int:
     return store(batch_of(*keys, kind=OPEN)) + store(batch_of(*keys, kind=CLICK, link_number=1))
 
 
-def make_old(organization: Organization, country: str, tracking: str) -> Old:
+def make_old(before: StateApps, organization: Organization, country: str, tracking: str) -> Old:
     """With the models of the state before the rule."""
-    historical = MigrationExecutor(connections["owner"]).loader.project_state([BEFORE]).apps
-    row = (
-        historical.get_model("websites", "Website")
-        .objects.using("owner")
-        .create(organization_id=organization.pk, name=f"{country} {tracking}", country=country, email_tracking=tracking)
-    )
+
+    def create(model: str, **fields: Any) -> Any:
+        manager = before.get_model(model).objects.using("owner")
+        return manager.create(organization_id=organization.pk, **fields)
+
+    website = create("websites.Website", name=f"{country} {tracking}", country=country, email_tracking=tracking)
     if tracking != "never":
         moments = {"opens_with_yes_since": LONG_AGO, "clicks_with_yes_since": LONG_AGO}
         if tracking == "always":
             moments |= {"opens_unless_no_since": LONG_AGO, "clicks_unless_no_since": LONG_AGO}
-        historical.get_model("websites", "MeasurementPermission").objects.using("owner").create(
-            organization_id=organization.pk,
-            website_id=row.pk,
-            country=country,
-            opens_basis="unless_no" if tracking == "always" else "with_yes",
-            clicks_basis="unless_no" if tracking == "always" else "with_yes",
-            **moments,
+        basis = "unless_no" if tracking == "always" else "with_yes"
+        create(
+            "websites.MeasurementPermission",
+            website_id=website.pk, country=country, opens_basis=basis, clicks_basis=basis, **moments,
+        )  # fmt: skip
+    content = create("tracking.TrackedContent", website_id=website.pk)
+    yes, silent = [
+        create(
+            "participants.Participant", email=f"{who}{website.pk}@a.example", email_norm=f"{who}{website.pk}@a.example"
         )
-    with tenant(organization.pk):
-        website = Website.objects.get(pk=row.pk)
-        content = TrackedContent.objects.create(organization=organization, website=website)
-    copies = Copies(organization, website, content)
-    yes = copies.person(
-        opens_yes_since=LONG_AGO,
-        opens_not_no_since=LONG_AGO,
-        clicks_yes_since=LONG_AGO,
-        clicks_not_no_since=LONG_AGO,
-    )
-    return Old(copies, copies.copy(yes, country=country), copies.copy(country=country))
+        for who in ("yes", "silent")
+    ]
+    said = {f"{kind}_{what}": LONG_AGO for kind in ("opens", "clicks") for what in ("yes_since", "not_no_since")}
+    create("consent.Choice", participant_id=yes.pk, opens="yes", clicks="yes", **said)
+    copies = [
+        create(
+            "tracking.TrackedMessage",
+            content_id=content.pk,
+            website_id=website.pk,
+            participant_id=person.pk,
+            country=country,
+            key=new_key(),
+            opens="individual",
+            clicks="individual",
+            decided_at=DECIDED_AT,
+        ).pk
+        for person in (yes, silent)
+    ]
+    return Old(organization, website.pk, *copies)
 
 
 def loosen(old: Old, tracking: str, author: User, *, now: datetime) -> None:
-    organization = old.copies.organization
+    organization = old.organization
     with tenant(organization.pk):
         change_email_tracking(organization, old.website, tracking=tracking, author=author, reason="decided", now=now)
 
 
 def test_f2_every_french_website_goes_to_never_and_stops_recording_at_the_next_hit(
-    before_the_rule: None, cast: Cast, now: datetime, caplog: pytest.LogCaptureFixture
+    before_the_rule: StateApps, cast: Cast, now: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    french = [make_old(cast.bakery, country, "always") for country in sorted(FRENCH_COUNTRIES)]
-    by_consent, never = make_old(cast.bakery, "FR", "by_consent"), make_old(cast.bakery, "FR", "never")
-    others = [make_old(cast.cinema, country, "always") for country in OTHERS]
-    for old in [*french, *others]:
-        assert recorded(old.to_yes, old.to_silent) == 4
-    assert recorded(by_consent.to_yes, by_consent.to_silent) == 2
-
-    migrate(RULE)
+    french = [make_old(before_the_rule, cast.bakery, country, "always") for country in sorted(FRENCH_COUNTRIES)]
+    by_consent, never = (
+        make_old(before_the_rule, cast.bakery, "FR", "by_consent"),
+        make_old(before_the_rule, cast.bakery, "FR", "never"),
+    )
+    others = [make_old(before_the_rule, cast.cinema, country, "always") for country in OTHERS]
+    migrate()
 
     for old in [*french, by_consent, never]:
-        assert (old.fresh().email_tracking, recorded(old.to_yes, old.to_silent)) == ("never", 0)
+        assert (old.website.email_tracking, recorded(old.to_yes, old.to_silent)) == ("never", 0)
     for old in others:
-        assert (old.fresh().email_tracking, recorded(old.to_yes, old.to_silent)) == ("always", 4)
+        assert (old.website.email_tracking, recorded(old.to_yes, old.to_silent)) == ("always", 4)
     with tenant(cast.bakery.pk):
         replaced = EmailTrackingVersion.objects.filter(source="country_rule").values_list("previous", flat=True)
         assert sorted(replaced) == ["always"] * 13 + ["by_consent", "never"]
@@ -159,10 +179,10 @@ def test_f2_every_french_website_goes_to_never_and_stops_recording_at_the_next_h
 
 @pytest.mark.parametrize("before", SETTINGS)
 def test_h1_loosening_a_french_website_again_measures_nothing_already_sent(
-    before_the_rule: None, cast: Cast, now: datetime, before: str
+    before_the_rule: StateApps, cast: Cast, now: datetime, before: str
 ) -> None:
-    old = make_old(cast.bakery, "FR", before)
-    migrate(RULE)
+    old = make_old(before_the_rule, cast.bakery, "FR", before)
+    migrate()
     organization = cast.bakery
 
     with tenant(organization.pk):
@@ -195,17 +215,21 @@ def test_h1_loosening_a_french_website_again_measures_nothing_already_sent(
 
 
 def test_f2_taking_the_migration_back_turns_nothing_on_and_running_it_again_undoes_nothing(
-    before_the_rule: None, cast: Cast, now: datetime
+    before_the_rule: StateApps, cast: Cast, now: datetime
 ) -> None:
-    untouched, loosened = make_old(cast.bakery, "FR", "always"), make_old(cast.bakery, "GP", "always")
-    migrate(RULE)
+    untouched, loosened = (
+        make_old(before_the_rule, cast.bakery, "FR", "always"),
+        make_old(before_the_rule, cast.bakery, "GP", "always"),
+    )
+    migrate()
     loosen(loosened, "by_consent", cast.ana, now=later(now, hours=1))
-    stood = [(old.fresh().email_tracking, old.permissions()) for old in (untouched, loosened)]
+    stood = [(old.website.email_tracking, old.permissions()) for old in (untouched, loosened)]
     assert [tracking for tracking, _permissions in stood] == ["never", "by_consent"]
 
-    for target in (BEFORE, RULE):
-        migrate(target)
-        assert [(old.fresh().email_tracking, old.permissions()) for old in (untouched, loosened)] == stood
+    for _time in range(2):
+        migrate_back()
+        migrate()
+        assert [(old.website.email_tracking, old.permissions()) for old in (untouched, loosened)] == stood
         assert recorded(untouched.to_yes, untouched.to_silent, loosened.to_yes, loosened.to_silent) == 0
     with tenant(cast.bakery.pk):
         assert EmailTrackingVersion.objects.filter(source="country_rule").count() == 2

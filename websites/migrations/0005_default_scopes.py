@@ -11,6 +11,7 @@ UPDATE websites_website w SET consent_scope_id = s.id
   FROM websites_consentscope s WHERE s.organization_id = w.organization_id AND s.is_default;
 UPDATE websites_measurementpermission p SET scope_id = w.consent_scope_id
   FROM websites_website w WHERE w.id = p.website_id;
+SET CONSTRAINTS ALL IMMEDIATE;
 """
 
 
@@ -18,7 +19,7 @@ class Migration(migrations.Migration):
     dependencies = [("websites", "0004_what_is_left_for_everybody_else")]
 
     operations = [
-        migrations.RunSQL(FILL, migrations.RunSQL.noop),
         force_row_security("websites_consentscope"),
         force_row_security("websites_websitestop"),
+        migrations.RunSQL(FILL, migrations.RunSQL.noop),
     ]
