@@ -7,7 +7,7 @@ there as sets. Each statement is one pass over the chunk; nothing is asked per r
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,6 @@ from consent.imports import VERDICTS_TABLE, Answers, record_choices, subscribe_p
 from consent.models import Basis, Topic
 from consent.rules import Kind, Verdict
 from consent.services import apply_move
-from intake.imports.listing import list_rows
 from intake.models import Import
 from intake.readers.participants import COLUMNS
 from intake.readers.rows import Chunk, Listed
@@ -94,7 +93,8 @@ class _Work:
     organization: Organization
     source: Import
     now: datetime
-    counts: Counter[str]
+    counts: Counter[str] = field(default_factory=Counter)
+    listed: list[Listed] = field(default_factory=list)
 
     def execute(self, query: str, values: dict[str, Any] | None = None) -> int:
         with connection.cursor() as cursor:
@@ -109,9 +109,12 @@ class _Work:
 
 def store_participants(
     organization: Organization, source: Import, chunk: Chunk, *, answers: Answers, now: datetime
-) -> Counter[str]:
-    """Write the people of a chunk and what the file says about them; says what was done. Inside a transaction."""
-    work = _Work(organization, source, now, Counter())
+) -> tuple[Counter[str], list[Listed]]:
+    """Write the people of a chunk and what the file says about them. Inside a transaction.
+
+    Says what was done, and what is to be listed about rows. Does not touch the import itself.
+    """
+    work = _Work(organization, source, now)
     copy_chunk(chunk, create=_CREATE, copy=_COPY)
     work.execute(_FIND)
     ((created, updated, moving),) = work.fetch(_LOOK)
@@ -132,7 +135,7 @@ def store_participants(
         work.counts["participations"] = work.execute(
             _JOIN_CAMPAIGN, {"campaign": source.campaign_id, "source": source.filename[:120]}
         )
-    return work.counts
+    return work.counts, work.listed
 
 
 def copy_chunk(chunk: Chunk, *, create: str, copy: str) -> None:
@@ -202,10 +205,12 @@ def _list_verdicts(work: _Work) -> None:
     own = {kind: columns.get(f"consent_email_{kind}") or columns.get("consent_email_tracking", "") for kind in Kind}
     rows = work.fetch(_VERDICTS, {"verdicts": [verdict.value for verdict in _LISTED_VERDICTS]})
     # A column that holds both kinds is listed once.
-    listed = dict.fromkeys(
-        Listed(row, own[Kind(kind)], email, _LISTED_VERDICTS[Verdict(verdict)]) for row, kind, email, verdict in rows
+    work.listed.extend(
+        dict.fromkeys(
+            Listed(row, own[Kind(kind)], email, _LISTED_VERDICTS[Verdict(verdict)])
+            for row, kind, email, verdict in rows
+        )
     )
-    list_rows(work.organization, work.source, list(listed))
 
 
 # --- What people get and take part in -------------------------------------------------------------------------------
@@ -248,4 +253,4 @@ def _subscribe(work: _Work, topic: Topic) -> None:
     work.counts["subscribed_already"] = people - made - len(refused)
     work.counts[Issue.NOT_RESUBSCRIBED] = len(refused)
     column = next(column for column, target in source.mapping.items() if target == "email")
-    list_rows(work.organization, source, [Listed(row, column, email, Issue.NOT_RESUBSCRIBED) for row, email in refused])
+    work.listed.extend(Listed(row, column, email, Issue.NOT_RESUBSCRIBED) for row, email in refused)

@@ -1,13 +1,19 @@
-"""Runs an import from where it stands to its end. May be killed at any moment and run again, by anybody."""
+"""Runs an import from where it stands to its end. May be killed at any moment and run again, by anybody.
+
+Two chunks are under way at a time, each in a transaction of its own: the server has more than one core, and a single
+connection uses one. They are committed in the order of the file, so how far the import got is one number.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Generator
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, wait
 from contextlib import closing
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
+from functools import partial
 from typing import BinaryIO, cast
 from zoneinfo import ZoneInfo
 
@@ -23,9 +29,10 @@ from consent.rules import Source
 from intake.imports.listing import list_rows
 from intake.imports.participants import store_participants
 from intake.imports.suppressions import store_suppressions
+from intake.imports.writers import Writers
 from intake.models import Import, ImportKind, ImportState
 from intake.readers import Chunk, ParticipantReader, SuppressionReader, read_ahead, read_rows
-from intake.readers.rows import RowReader, read_chunks
+from intake.readers.rows import Listed, RowReader, read_chunks
 from intake.reasons import file_problem_sentence
 from intake.rules import FileFault, FileProblem, has_provenance
 
@@ -34,6 +41,9 @@ logger = logging.getLogger(__name__)
 # A run that has not been heard of for so long is taken to be dead, and another one goes on.
 QUIET_SECONDS = 60
 TRIES = 5
+WRITERS = 2
+# A chunk that is written, but not the one before it, lets go of its locks after so long: that one may wait for them.
+PATIENCE_SECONDS = 2.0
 
 type Clock = Callable[[], datetime]
 type Progress = Callable[[Import], None]
@@ -41,6 +51,10 @@ type Progress = Callable[[Import], None]
 
 class _Taken(Exception):  # noqa: N818 - the ordinary end of a run that is no longer wanted
     """Another run has this import, or somebody cancelled it."""
+
+
+class _TooEarly(Exception):  # noqa: N818 - nobody's fault: run the transaction again
+    """The chunk before has not been committed yet."""
 
 
 def run_import(
@@ -51,11 +65,10 @@ def run_import(
     if source is None:
         return _load(organization_id, import_id)
     try:
-        with closing(_chunks(source)) as chunks:
-            for chunk in chunks:
-                source = _store_chunk(source, chunk, clock)
+        with closing(_chunks(source)) as chunks, closing(_store_chunks(source, chunks, clock)) as stored:
+            for current in stored:
                 if progress is not None:
-                    progress(source)
+                    progress(current)
         _finish(source, ImportState.DONE, now=clock())
     except _Taken:
         logger.info("import is run elsewhere, or was cancelled")
@@ -112,7 +125,7 @@ def _chunks(source: Import) -> Generator[Chunk]:
     )
     reader: RowReader = make(layout["header"], source.mapping, expected_rows=source.rows_total)
     chunks = read_chunks(reader, rows, header_row=int(layout["header_row"]), skip=source.rows_done)
-    yield from read_ahead(chunks)
+    yield from read_ahead(chunks, items=WRITERS)
 
 
 def open_import(source: Import) -> BinaryIO:
@@ -126,56 +139,96 @@ def open_import(source: Import) -> BinaryIO:
 # --- Into the database ----------------------------------------------------------------------------------------------
 
 
-def _store_chunk(source: Import, chunk: Chunk, clock: Clock) -> Import:
+def _store_chunks(source: Import, chunks: Iterable[Chunk], clock: Clock) -> Generator[Import]:
+    """The import as it stands after each chunk."""
+    if not connection.in_atomic_block:
+        yield from _store_side_by_side(source, chunks, clock)
+        return
+    # Other connections do not see what the caller's transaction did.
+    for chunk in chunks:
+        source = _store_chunk(source, chunk, clock)
+        yield source
+
+
+def _store_side_by_side(source: Import, chunks: Iterable[Chunk], clock: Clock) -> Generator[Import]:
+    under_way: deque[Future[Import]] = deque()
+    with closing(Writers[Import](WRITERS)) as writers:
+        for chunk in chunks:
+            before = under_way[-1] if under_way else None
+            under_way.append(writers.submit(partial(_store_chunk, source, chunk, clock, before)))
+            if len(under_way) == WRITERS:
+                source = under_way.popleft().result()
+                yield source
+        for future in under_way:
+            yield future.result()
+
+
+def _store_chunk(source: Import, chunk: Chunk, clock: Clock, before: Future[Import] | None = None) -> Import:
     """One chunk, its counts and how far the import got, all or nothing. Run again when somebody got in between."""
-    for _try in range(TRIES - 1):
+    if before is not None and not chunk.apart:
+        # It has people of the chunk before, and is to find them.
+        wait([before])
+    tries = 1
+    while True:
         try:
-            return _store_chunk_once(source, chunk, clock)
-        except (IntegrityError, ChoicesChanged):
+            return _store_chunk_once(source, chunk, clock, before)
+        except _TooEarly:
+            wait([cast("Future[Import]", before)])
             continue
-        except OperationalError as error:
-            if not isinstance(error.__cause__, DeadlockDetected | SerializationFailure):
+        except (IntegrityError, ChoicesChanged):
+            if tries == TRIES:
                 raise
-    return _store_chunk_once(source, chunk, clock)
+        except OperationalError as error:
+            if tries == TRIES or not isinstance(error.__cause__, DeadlockDetected | SerializationFailure):
+                raise
+        tries += 1
 
 
-def _store_chunk_once(source: Import, chunk: Chunk, clock: Clock) -> Import:
+def _store_chunk_once(source: Import, chunk: Chunk, clock: Clock, before: Future[Import] | None) -> Import:
     organization = source.organization
     with tenant(organization.pk):
         _commit_without_waiting()
-        current = _lock_running(organization, source)
         now = clock()
-        list_rows(organization, current, chunk.listed)
-        counts: Counter[str] = Counter(chunk.counts)
-        if chunk.people and current.kind == ImportKind.PARTICIPANTS:
-            answers = _answers(current, now)
-            counts += store_participants(organization, current, chunk, answers=answers, now=now)
-        elif chunk.people:
-            counts += store_suppressions(organization, current, chunk, now=now)
-        for name, count in counts.items():
+        counts, listed = _store_people(source, chunk, now)
+        if before is not None and not wait([before], PATIENCE_SECONDS).done:
+            raise _TooEarly
+        # Only now: whoever holds the import keeps the other chunk from ending.
+        current = _lock_running(organization, source, rows_done=chunk.rows_before)
+        list_rows(organization, current, [*chunk.listed, *listed])
+        for name, count in (chunk.counts + counts).items():
             current.counts[name] = current.counts.get(name, 0) + count
         current.rows_done, current.heartbeat_at = chunk.rows_done, now
         current.save(update_fields=["rows_done", "counts", "heartbeat_at"])
     return current
 
 
+def _store_people(source: Import, chunk: Chunk, now: datetime) -> tuple[Counter[str], list[Listed]]:
+    """What was done, and what is to be listed about rows."""
+    if not chunk.people:
+        return Counter(), []
+    if source.kind == ImportKind.PARTICIPANTS:
+        return store_participants(source.organization, source, chunk, answers=_answers(source, now), now=now)
+    return store_suppressions(source.organization, source, chunk, now=now), []
+
+
 def _commit_without_waiting() -> None:
     """Do not wait for the disk after each chunk.
 
-    A power cut may lose the last chunks, but with them goes how far the import got: it is run again from there. The
-    end of the import waits, and whatever came before it is on the disk then too.
+    A power cut may lose the last chunks, but with them goes how far the import got: it is run again from there. What
+    is on the disk is always a beginning of the file, since a chunk is committed after the one before it. The end of
+    the import waits, and whatever came before it is on the disk then too.
     """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit = off")
 
 
-def _lock_running(organization: Organization, source: Import) -> Import:
+def _lock_running(organization: Organization, source: Import, *, rows_done: int) -> Import:
     current = (
         Import.objects.select_for_update(of=("self",))
         .select_related("organization", "topic", "campaign", "created_by")
         .get(organization=organization, pk=source.pk)
     )
-    if current.state != ImportState.RUNNING or current.rows_done != source.rows_done:
+    if current.state != ImportState.RUNNING or current.rows_done != rows_done:
         raise _Taken
     return current
 

@@ -81,6 +81,7 @@ class ParticipantReader(RowLister):
             if target.startswith(ATTRIBUTE_PREFIX)
         }
         self._seen = SeenAddresses(expected_rows)
+        self._before: set[str] = set()
 
     def read_chunk(self, first_row: int, rows: list[list[str]]) -> Chunk:
         """The people of some rows, ready for COPY, in the order of their addresses."""
@@ -152,6 +153,7 @@ class ParticipantReader(RowLister):
 
     def _merge(self, people: Iterable[_Person], norms: list[str]) -> list[_Person]:
         once = set(norms)
+        self.chunk.apart, self._before = once.isdisjoint(self._before), once
         self.chunk.counts["duplicates"] += len(norms) - len(once) + sum(map(self._seen.add, once))
         if len(once) == len(norms):
             return sorted(people, key=itemgetter(_NORM))

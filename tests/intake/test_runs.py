@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from intake.imports import run as run_module
 from intake.imports import run_import
 from intake.models import Import, ImportState
 from intake.readers import rows as rows_module
+from intake.readers.rows import Chunk
 from intake.services import (
     ImportPlan,
     ImportRefused,
@@ -294,3 +296,70 @@ def test_a_person_who_answers_during_a_chunk_is_not_overruled(
     with tenant(cast.bakery.pk):
         assert Choice.objects.get(participant=ana).opens == "no"
         assert ChoiceEvent.objects.filter(participant=ana).count() == 2
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+def test_two_chunks_under_way_leave_what_one_after_the_other_would(cast: Cast, now: datetime) -> None:
+    """Every third row names somebody of an earlier chunk again, with another answer."""
+    people = [f"p{number}@b.example,{'yes' if number % 2 else 'no'}" for number in range(200)]
+    again = [f"p{number - 11}@b.example,no" if number % 3 == 0 else row for number, row in enumerate(people)]
+    source = prepare(cast.bakery, "email,consent_email_opens\n" + "\n".join(again[11:]), now=now, provenance=PROVENANCE)
+    seen: list[int] = []
+    done = run_import(cast.bakery.pk, source.pk, clock=lambda: now, progress=lambda one: seen.append(one.rows_done))
+    assert (done.state, seen) == (ImportState.DONE, [*range(10, 189, 10), 189])
+    addresses = {row.partition(",")[0] for row in again[11:]}
+    refusers = {row.partition(",")[0] for row in again[11:] if row.endswith("no")}
+    with tenant(cast.bakery.pk):
+        assert done.counts["created"] == Participant.objects.count() == len(addresses)
+        assert Choice.objects.filter(opens="no").count() == len(refusers)
+        assert ChoiceEvent.objects.count() == done.counts["choices_recorded"]
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+def test_a_chunk_does_not_land_without_the_one_before_it(
+    cast: Cast, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second chunk breaks when the third is written already."""
+    source = prepare(cast.bakery, FILE, now=now)
+    real, third_is_written = run_module.store_participants, threading.Event()
+
+    def store(organization: Any, current: Import, chunk: Chunk, **options: Any) -> Any:
+        if chunk.rows_before == 10:
+            assert third_is_written.wait(10)
+            raise RuntimeError("a defect")
+        stored = real(organization, current, chunk, **options)
+        if chunk.rows_before == 20:
+            third_is_written.set()
+        return stored
+
+    monkeypatch.setattr(run_module, "store_participants", store)
+    with pytest.raises(RuntimeError):
+        run_import(cast.bakery.pk, source.pk, clock=lambda: now)
+    failed = fresh(source)
+    assert (failed.state, failed.rows_done, failed.counts["created"]) == (ImportState.FAILED, 10, 10)
+    with tenant(cast.bakery.pk):
+        assert Participant.objects.count() == 10
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+def test_a_chunk_that_the_one_before_it_waits_for_lets_go(
+    cast: Cast, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "PATIENCE_SECONDS", 0.05)
+    source = prepare(cast.bakery, FILE, now=now)
+    real, begun, second_is_written = run_module.store_participants, [], threading.Event()
+
+    def store(organization: Any, current: Import, chunk: Chunk, **options: Any) -> Any:
+        begun.append(chunk.rows_before)
+        if chunk.rows_before == 0:
+            assert second_is_written.wait(10)
+            time.sleep(0.2)
+        stored = real(organization, current, chunk, **options)
+        if chunk.rows_before == 10:
+            second_is_written.set()
+        return stored
+
+    monkeypatch.setattr(run_module, "store_participants", store)
+    done = run_import(cast.bakery.pk, source.pk, clock=lambda: now)
+    assert begun.count(10) == 2
+    assert (done.state, done.rows_done, done.counts["created"]) == (ImportState.DONE, 50, 50)
