@@ -94,10 +94,10 @@ class ParticipantReader(RowLister):
             numbers, rows = list(compress(numbers, landing)), list(compress(rows, landing))
             emails, norms = list(compress(emails, landing)), list(compress(norms, landing))
         columns: list[_Column] = [*zip(*rows, strict=True)] or [()] * len(self.header)
-        people = self._merge(zip(numbers, emails, norms, *self._cells(numbers, columns), strict=True), norms)
+        people = self._merge(zip(map(str, numbers), emails, norms, *self._cells(numbers, columns), strict=True), norms)
         chunk = self.start_chunk()
         chunk.people = len(people)
-        chunk.text = copy_text(map(_copied, people))
+        chunk.text = copy_text(map(_encoded, people) if self._attributes else people)
         return chunk
 
     def skip(self, rows: list[list[str]]) -> None:
@@ -128,9 +128,9 @@ class ParticipantReader(RowLister):
                 self.list_cell(numbers[place], at, columns[at][place], issue)
         return [value or "" for value in cleaned]
 
-    def _read_attributes(self, numbers: list[int], columns: list[_Column]) -> Iterable[dict[str, str] | None]:
+    def _read_attributes(self, numbers: list[int], columns: list[_Column]) -> Iterable[dict[str, str] | str]:
         if not self._attributes:
-            return repeat(None, len(numbers))
+            return repeat("", len(numbers))
         cleaned = [
             self._clean(numbers, columns, ATTRIBUTE_PREFIX + name, _tidy_attribute, Issue.TEXT_TOO_LONG)
             for name in self._attributes
@@ -154,7 +154,7 @@ class ParticipantReader(RowLister):
     def _merge(self, people: Iterable[_Person], norms: list[str]) -> list[_Person]:
         once = set(norms)
         self.chunk.apart, self._before = once.isdisjoint(self._before), once
-        self.chunk.counts["duplicates"] += len(norms) - len(once) + sum(map(self._seen.add, once))
+        self.chunk.counts["duplicates"] += len(norms) - len(once) + self._seen.add_all(once)
         if len(once) == len(norms):
             return sorted(people, key=itemgetter(_NORM))
         merged: dict[str, _Person] = {}
@@ -171,15 +171,14 @@ def _tidy_attribute(column: _Column) -> list[str | None]:
 def _together(earlier: _Person, later: _Person) -> _Person:
     """One person out of two rows: a later cell counts, an empty one says nothing."""
     details = [new or old for old, new in zip(earlier[_DETAILS], later[_DETAILS], strict=True)]
-    attributes = {**(earlier[_ATTRIBUTES] or {}), **(later[_ATTRIBUTES] or {})}
+    attributes = {**earlier[_ATTRIBUTES], **later[_ATTRIBUTES]} if later[_ATTRIBUTES] else earlier[_ATTRIBUTES]
     answers = map(merge_answers, earlier[_ANSWERS], later[_ANSWERS])
     return (*later[:3], *details, attributes, *answers)
 
 
-def _copied(person: _Person) -> tuple[str, ...]:
-    row, email, norm, country, locale, first_name, last_name, external_id, attributes, opens, clicks = person
-    encoded = _encode(attributes) if attributes else ""
-    return str(row), email, norm, country, locale, first_name, last_name, external_id, encoded, opens, clicks
+def _encoded(person: _Person) -> tuple[str, ...]:
+    attributes = person[_ATTRIBUTES]
+    return (*person[:_ATTRIBUTES], _encode(attributes) if attributes else "", *person[_ATTRIBUTES + 1 :])
 
 
 @lru_cache(maxsize=4096)

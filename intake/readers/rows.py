@@ -143,16 +143,23 @@ class SeenAddresses:
 
     def add(self, norm: str) -> bool:
         """Whether it was there."""
-        code = hash(norm)
-        mark = (code & 0xFFFFFFFF) or 1
-        slot = (code >> 32) % self._size
-        slots = self._slots
-        while found := slots[slot]:
-            if found == mark:
-                return True
-            slot = (slot + 1) % self._size
-        slots[slot] = mark
-        return False
+        return self.add_all([norm]) == 1
+
+    def add_all(self, norms: Iterable[str]) -> int:
+        """How many of them were there. In one call, since a call for each would cost as much as the looking."""
+        slots, size, known = self._slots, self._size, 0
+        for norm in norms:
+            code = hash(norm)
+            mark = (code & 0xFFFFFFFF) or 1
+            slot = (code >> 32) % size
+            while found := slots[slot]:
+                if found == mark:
+                    known += 1
+                    break
+                slot = (slot + 1) % size
+            else:
+                slots[slot] = mark
+        return known
 
 
 def tidy_column(texts: Sequence[str], limit: int) -> list[str | None]:
