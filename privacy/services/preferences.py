@@ -1,4 +1,4 @@
-"""What people do about themselves: choose, unsubscribe."""
+"""What a person chooses on their preference page."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Organization
 from consent.rules import ChoiceValue, Source
-from consent.services import record_choice, unsubscribe
-from delivery.models import Message, SuppressionReason
-from delivery.services import suppress
+from consent.services import record_choice
 from participants.models import Participant
 
 
@@ -47,24 +45,3 @@ def save_preferences(
         now=now,
         wording=wording,
     )
-
-
-@transaction.atomic
-def unsubscribe_message(organization: Organization, message: Message, *, everything: bool, now: datetime) -> str:
-    """End the topic that a message was sent for, or all marketing mail. Says which: ``topic`` or ``everything``.
-
-    A mail without a topic was not sent for a subscription; unsubscribing from it stops all marketing mail.
-    """
-    topic = message.mailing.topic
-    if topic is not None:
-        unsubscribe(organization, message.participant, topic, now=now)
-    if topic is not None and not everything:
-        return "topic"
-    suppress(
-        organization,
-        message.participant.email_norm,
-        reason=SuppressionReason.UNSUBSCRIBED,
-        source="unsubscribe page",
-        now=now,
-    )
-    return "everything"

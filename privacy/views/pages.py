@@ -20,7 +20,8 @@ from delivery.models import Message
 from participants.models import Participant
 from privacy.forms import PreferencesForm
 from privacy.selectors import mask_email, message_of_unsubscribe_key, participant_of_preference_key
-from privacy.services import preferences_wording, save_preferences, unsubscribe_message
+from privacy.services.leaving import unsubscribe_message
+from privacy.services.preferences import preferences_wording, save_preferences
 
 View = Callable[..., HttpResponse]
 

@@ -1,0 +1,1 @@
+"""What people can do about themselves. One file per subject."""
