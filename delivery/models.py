@@ -117,6 +117,46 @@ class Message(TenantModel):
         )
 
 
+class ServiceMessage(TenantModel):
+    """One message to one person that no launch sends: a fresh link, a confirmation, a receipt. Never measured.
+
+    The row is the queue, as with ``Message``. What it says is forgotten once it has left: it may carry somebody's link.
+    """
+
+    website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="+")
+    # Empty for an address that nobody has taken part with.
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, null=True, related_name="service_messages")
+    to_email = models.CharField(max_length=320)
+    kind = models.CharField(max_length=40)
+    language = models.CharField(max_length=10)
+    subject = models.CharField(max_length=300)
+    text = models.TextField(blank=True)
+    html = models.TextField(blank=True)
+    unsubscribe_url = models.CharField(max_length=500, blank=True)
+    reference = models.UUIDField(db_default=RandomUUID(), unique=True)
+    status = models.CharField(max_length=10, choices=MessageStatus, default=MessageStatus.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    # When it may be tried, or tried again, or when the lease of whoever is at it runs out.
+    due_at = models.DateTimeField(null=True)
+    # Tells one claim from another's that found it run out.
+    claimed_at = models.DateTimeField(null=True)
+    # Later it is of no use any more.
+    expires_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=500, blank=True)
+    queued_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (
+            # Claims of the sender, and the beat task that looks for what is due.
+            models.Index(
+                fields=["due_at"],
+                name="service_message_due",
+                condition=models.Q(status__in=["queued", "claimed", "sending"]),
+            ),
+        )
+
+
 class SuppressionReason(models.TextChoices):
     UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
     BOUNCED = "bounced", _("Address does not accept mail")

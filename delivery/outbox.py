@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import connection
@@ -354,7 +354,17 @@ class Settled:
     attempts: int
 
 
-def settle(claimed: Claimed, outcome: Outcome, *, cancelled: bool, now: datetime) -> Settled:
+class Tried(Protocol):
+    """What was handed to a mail server."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def attempts(self) -> int: ...
+
+
+def settle(claimed: Tried, outcome: Outcome, *, cancelled: bool, now: datetime) -> Settled:
     """The next state of one message, from what the connection says of it."""
     attempts, due_at = claimed.attempts, None
     if outcome.result is Result.ACCEPTED:

@@ -12,6 +12,7 @@ from accounts.models import Organization
 from common import jobs
 from common.tenancy import tenant
 from consent.models import Topic
+from delivery.mime import one_line
 from delivery.models import (
     ContentSnapshot,
     Mailing,
@@ -19,16 +20,20 @@ from delivery.models import (
     Message,
     MessageStatus,
     Purpose,
+    ServiceMessage,
     Suppression,
     SuppressionReason,
 )
 from delivery.rendering import CompiledEmail
 from delivery.selectors import waiting_messages
+from participants.models import Participant
+from participants.rules import parse_email
 from tracking.models import TrackedMessage
 from tracking.services import register_content
 from websites.models import Website
 
 SEND_TASK = "delivery.send_mailing"
+SEND_SERVICE_TASK = "delivery.send_service_messages"
 
 # What has not left yet and nobody is handing to a server just now.
 UNSENT = (MessageStatus.QUEUED, MessageStatus.CLAIMED)
@@ -227,3 +232,44 @@ def suppress(
             defaults={"source": source[:120], "created_at": now},
         )
         return created
+
+
+def queue_service_message(
+    organization: Organization,
+    website: Website,
+    *,
+    to: str,
+    participant: Participant | None,
+    kind: str,
+    language: str,
+    subject: str,
+    text: str,
+    html: str = "",
+    unsubscribe_url: str = "",
+    expires_at: datetime | None = None,
+    now: datetime,
+) -> ServiceMessage:
+    """Send one message that is never measured to one person, once this transaction stands.
+
+    ``html`` is what stands between the greeting and the sender's name; it is made of ``text`` when empty. Raises
+    ``participants.rules.AddressError`` for an address that nobody can write to.
+    """
+    address = parse_email(to)
+    with tenant(organization.pk):
+        message = ServiceMessage.objects.create(
+            organization=organization,
+            website=website,
+            participant=participant,
+            to_email=address.email,
+            kind=kind,
+            language=language,
+            subject=one_line(subject)[:300],
+            text=text,
+            html=html,
+            unsubscribe_url=unsubscribe_url,
+            expires_at=expires_at,
+            due_at=now,
+            queued_at=now,
+        )
+        jobs.after_commit(SEND_SERVICE_TASK, organization_id=organization.pk)
+    return message

@@ -6,10 +6,10 @@ from celery import shared_task
 from django.utils import timezone
 
 from common.tenancy import call_door, tenant
-from delivery import sending
+from delivery import sending, service_mail
 from delivery.models import Mailing
 from delivery.selectors import needs_sender
-from delivery.services import SEND_TASK, ask_to_send
+from delivery.services import SEND_SERVICE_TASK, SEND_TASK, ask_to_send
 
 RUN_SECONDS = 5.0
 
@@ -26,6 +26,19 @@ def send_due_mailings() -> None:
     """Find mailings whose time has come, or that a lost worker or broker left behind."""
     for organization_id, mailing_id in call_door("door_due_mailings", [timezone.now()]):
         _ask_if_needed(organization_id, mailing_id)
+
+
+@shared_task(name=SEND_SERVICE_TASK)
+def send_service_messages(*, organization_id: int) -> None:
+    """What an organization owes to single people: confirmations, fresh links, receipts."""
+    service_mail.send_service_messages(organization_id, stop_after=RUN_SECONDS)
+
+
+@shared_task(name="delivery.send_due_service_messages")
+def send_due_service_messages() -> None:
+    """Find what is to be tried again, and what a lost worker or broker left behind."""
+    for (organization_id,) in call_door("door_due_service_messages", [timezone.now()]):
+        service_mail.send_service_messages(organization_id, stop_after=RUN_SECONDS)
 
 
 def _ask_if_needed(organization_id: int, mailing_id: int) -> None:
