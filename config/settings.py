@@ -147,7 +147,10 @@ LOGIN_REDIRECT_URL = "/console/"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 
 LANGUAGE_CODE = "en"
+# Of the console.
 LANGUAGES = [("en", _("English")), ("fr", _("French"))]
+# Of the pages and service messages for recipients. The catalogues of the last four hold nothing else.
+PUBLIC_LANGUAGES = ["en", "fr", "it", "de", "nl", "es"]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -191,6 +194,8 @@ _https = BASE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SECURE_SSL_REDIRECT = _https and env.bool("PLI_SSL_REDIRECT", default=True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
+# Proxies of our own in front of us: who asks is what the outermost of them saw.
+TRUSTED_PROXIES = ALLAUTH_TRUSTED_PROXY_COUNT = env.int("PLI_TRUSTED_PROXIES", default=0)
 SECURE_HSTS_SECONDS = 31536000 if _https else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
