@@ -82,7 +82,7 @@ def read_choices(*, tracking: str = "", opens: str = "", clicks: str = "") -> di
 
 def combined_text(opens: ChoiceValue, clicks: ChoiceValue) -> str:
     """What consent_email_tracking holds for two choices."""
-    if opens == clicks:
+    if choice_text(opens) == choice_text(clicks):
         return choice_text(opens)
     if opens == ChoiceValue.YES:
         return Kind.OPENS.value
@@ -90,8 +90,8 @@ def combined_text(opens: ChoiceValue, clicks: ChoiceValue) -> str:
 
 
 def choice_text(value: ChoiceValue) -> str:
-    """What a column about one kind holds."""
-    return "" if value == ChoiceValue.UNKNOWN else ChoiceValue(value).value
+    """What a column about one kind holds. Informed people gave no answer, and no file may make one of it (C10)."""
+    return ChoiceValue(value).value if value in (ChoiceValue.YES, ChoiceValue.NO) else ""
 
 
 def write_choices(opens: ChoiceValue, clicks: ChoiceValue) -> dict[str, str]:

@@ -69,7 +69,7 @@ class TestWriting:
             "consent_email_clicks": "",
         }
 
-    @pytest.mark.parametrize(("opens", "clicks"), list(product(ChoiceValue, ChoiceValue)))
+    @pytest.mark.parametrize(("opens", "clicks"), list(product([YES, NO, UNKNOWN], repeat=2)))
     def test_what_was_written_is_read_back_as_it_was(self, opens, clicks):
         row = write_choices(opens, clicks)
         read = read_choices(
@@ -78,6 +78,11 @@ class TestWriting:
             clicks=row["consent_email_clicks"],
         )
         assert read == {Kind.OPENS: opens, Kind.CLICKS: clicks}
+
+    def test_c10_informed_people_have_given_no_answer(self):
+        informed = ChoiceValue.INFORMED
+        assert set(write_choices(informed, informed).values()) == set(write_choices(informed, UNKNOWN).values()) == {""}
+        assert write_choices(informed, YES)["consent_email_tracking"] == "clicks"
 
 
 class TestReading:

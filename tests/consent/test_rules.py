@@ -245,7 +245,7 @@ def grounds(basis: Basis, value: ChoiceValue) -> Grounds:
 
 class TestDecision:
     def test_every_combination_of_settings_and_choices_has_its_level_and_reason(self):
-        assert len(OUTCOMES) == len(Basis) * len(ChoiceValue)
+        assert len(OUTCOMES) == len(Basis) * len((YES, NO, UNKNOWN))
         for opens, clicks, purpose in product(CASES, CASES, Purpose):
             decision = decide(grounds(*opens), grounds(*clicks), purpose=purpose, now=T1)
             # S3: each kind is decided as if the other did not exist. S6: no purpose loosens anything.
