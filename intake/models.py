@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import BulkTenantModel, TenantModel, User
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Email
 from common.keys import encode_key, new_key
 from consent.models import Basis, Topic
+from participants.models import Participant
+from websites.models import Website
 
 
 class ImportKind(models.TextChoices):
@@ -92,4 +95,132 @@ class ImportIssue(BulkTenantModel):
         indexes = (
             # The error file, in the order of the rows.
             models.Index(fields=["source", "row", "id"], name="import_issues_by_row"),
+        )
+
+
+# --- Participation pages ----------------------------------------------------------------------------------------------
+
+
+class EntryForm(TenantModel):
+    """The public participation page of a campaign at /f/<key>, and its exit screen."""
+
+    campaign = models.OneToOneField(Campaign, on_delete=models.CASCADE, related_name="entry_form")
+    key = models.UUIDField(db_default=RandomUUID(), unique=True)
+    # The first one is shown to people whose language the form does not speak.
+    languages = models.JSONField(_("languages"), default=list)
+    # {"en": {"title": …, "intro": …, "button": …, "exit_title": …, "exit_text": …}}
+    texts = models.JSONField(default=dict)
+    # A subscription, and a yes, count once the person opened a link that was sent to the address.
+    double_opt_in = models.BooleanField(_("double opt-in"), default=True)
+    exit_email = models.ForeignKey(Email, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    # Hosts beside the website's own that may show the form in a frame.
+    frame_hosts = models.JSONField(default=list)
+    published_at = models.DateTimeField(_("published"), null=True)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    updated_at = models.DateTimeField(_("changed"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("form")
+        verbose_name_plural = _("forms")
+
+    def __str__(self) -> str:
+        return self.campaign.name
+
+
+class FieldKind(models.TextChoices):
+    EMAIL = "email", _("Email address")
+    TEXT = "text", _("Text")
+    LONG_TEXT = "long_text", _("Long text")
+    CHOICE = "choice", _("One of several")
+    MULTIPLE_CHOICE = "multiple", _("Some of several")
+    COUNTRY = "country", _("Country")
+    DATE = "date", _("Date")
+    CHECKBOX = "checkbox", _("Checkbox")
+    HIDDEN = "hidden", _("Hidden source")
+    TRACKING_CONSENT = "tracking", _("Tracking consent")
+    TOPIC = "topic", _("Newsletter topic")
+
+
+class ConsentVariant(models.TextChoices):
+    """How a form asks for tracking consent. Nothing is ticked but for professionals (rule C2)."""
+
+    ONE_BOX = "one_box", _("One box for opens and clicks")
+    TWO_BOXES = "two_boxes", _("A box for opens, a box for clicks")
+    YES_NO = "yes_no", _("Yes or no")
+    PROFESSIONAL = "professional", _("Ticked box for professionals")
+
+
+class FormField(TenantModel):
+    """One question of a form, in its place."""
+
+    form = models.ForeignKey(EntryForm, on_delete=models.CASCADE, related_name="fields")
+    position = models.PositiveSmallIntegerField()
+    kind = models.CharField(_("type"), max_length=10, choices=FieldKind)
+    # What the answer is called in exports, and as an attribute of the person; "first_name" and the like are columns.
+    name = models.CharField(_("name"), max_length=60)
+    # Where the answer goes: a column of the person, "attribute", or empty for the entry alone.
+    target = models.CharField(_("kept as"), max_length=12, blank=True)
+    required = models.BooleanField(_("required"), default=False)
+    # {"en": {"label": …, "help": …, "options": […]}}; an option counts as its text in the form's first language.
+    texts = models.JSONField(default=dict)
+    variant = models.CharField(max_length=12, choices=ConsentVariant, blank=True)
+    topic = models.ForeignKey(Topic, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    # What people read beside a box that asks for something: {"en": {"both": id of a ConsentText, …}}.
+    wordings = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ("position", "pk")
+        constraints = (
+            models.UniqueConstraint(fields=["form", "name"], name="form_field_name_once"),
+            models.UniqueConstraint(
+                fields=["form"], name="one_tracking_field_per_form", condition=models.Q(kind="tracking")
+            ),
+        )
+
+
+class Submission(TenantModel):
+    """What somebody sent with a form, as they typed it."""
+
+    form = models.ForeignKey(EntryForm, on_delete=models.CASCADE, related_name="submissions")
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="submissions")
+    # Of the page that was sent: the same page sent twice is one entry.
+    token = models.UUIDField()
+    language = models.CharField(_("language"), max_length=10)
+    # {"name of the field": answer}; what people said about being measured is in the consent history alone.
+    answers = models.JSONField(default=dict)
+    source = models.CharField(_("source"), max_length=120, blank=True)
+    submitted_at = models.DateTimeField(_("sent"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("entry")
+        verbose_name_plural = _("entries")
+        ordering = ("-submitted_at", "-pk")
+        constraints = (models.UniqueConstraint(fields=["form", "token"], name="one_entry_per_page"),)
+        # The list of a form's entries, newest first.
+        indexes = (models.Index(fields=["form", "-submitted_at", "-id"], name="entries_newest_first"),)
+
+
+class Confirmation(TenantModel):
+    """What counts only once somebody shows that an address is theirs, by the link /d/<key> that was sent to it."""
+
+    website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="+")
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="confirmations")
+    submission = models.ForeignKey(Submission, on_delete=models.SET_NULL, null=True, related_name="+")
+    key = models.UUIDField(db_default=RandomUUID(), unique=True)
+    language = models.CharField(max_length=10)
+    # What waits, see intake.confirmations.Waiting; emptied once it is over.
+    waiting = models.JSONField(default=dict)
+    asked_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    reminded_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (
+            # What is to be reminded of, or has run out.
+            models.Index(
+                fields=["expires_at"],
+                name="confirmation_open",
+                condition=models.Q(confirmed_at__isnull=True) & ~models.Q(waiting={}),
+            ),
         )
