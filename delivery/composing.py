@@ -13,7 +13,7 @@ from consent.rules import Level
 from delivery.mime import MessageHeaders, build_message
 from delivery.models import Mailing
 from delivery.outbox import Claimed, Person
-from delivery.rendering import PREFERENCES, UNSUBSCRIBE, CompiledEmail, EmailFiller
+from delivery.rendering import CONSENT, PREFERENCES, UNSUBSCRIBE, CompiledEmail, EmailFiller
 from delivery.services import Envelope
 from delivery.transports import Outgoing
 from tracking.instrument import NOT_MEASURED, Measurement
@@ -45,6 +45,7 @@ class Composer:
         urls = {
             UNSUBSCRIBE: _address("u", claimed.unsubscribe_key),
             PREFERENCES: _address("p", claimed.preference_key),
+            CONSENT: _address("p", claimed.preference_key),
         }
         filled = self._filler.fill(self._variables(claimed.person), urls, self._measurement(claimed))
         headers = MessageHeaders(

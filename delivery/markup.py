@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from css_inline import CSSInliner, InlineError
@@ -33,6 +34,8 @@ MJML_TAGS = frozenset({"mjml"}) | {
 }
 # Tools that lay out or inline HTML recurse; libxml2 gives up at 256.
 MAX_DEPTH = 200
+# More than that nobody reads at once.
+MOST_PROBLEMS = 20
 # A following tag ends these, so that many without an end are not many inside each other.
 _OPTIONAL_END = frozenset(["p", "li", "dt", "dd", "option", "td", "th", "tr", "thead", "tbody", "tfoot"])
 # HTML tags that need no end tag, as the compiler knows them.
@@ -58,13 +61,36 @@ def compile_mjml(source: str) -> str:
     if refused := next(_refused_tags(shield), None):
         raise refused
     try:
-        # Without ``fonts`` the compiler would add links to web fonts of another company.
-        html: str = mjml2html(shield.text, fonts={})
+        html = _compiled(shield)
     except ValueError as error:
-        problem = next(_unbalanced_tags(shield), None) or _compiler_problem(shield, str(error))
-        raise problem from error
+        raise _why_not_compiled(shield, error)[0] from error
     _refuse_foreign_hosts(shield.text, html)
     return shield.restore(html)
+
+
+def check_mjml(source: str) -> list[TemplateError]:
+    """Everything for which an MJML document cannot be compiled, not only the first of it."""
+    shield = _shield_mjml(source)
+    if refused := list(_refused_tags(shield)):
+        return refused[:MOST_PROBLEMS]
+    try:
+        _refuse_foreign_hosts(shield.text, _compiled(shield))
+    except ValueError as error:
+        return _why_not_compiled(shield, error)
+    except TemplateError as problem:
+        return [problem]
+    return []
+
+
+def _compiled(shield: Shield) -> str:
+    # Without ``fonts`` the compiler would add links to web fonts of another company.
+    html: str = mjml2html(shield.text, fonts={})
+    return html
+
+
+def _why_not_compiled(shield: Shield, error: ValueError) -> list[TemplateError]:
+    problems = list(islice(_unbalanced_tags(shield), MOST_PROBLEMS))
+    return problems or [_compiler_problem(shield, str(error))]
 
 
 def _shield_mjml(source: str) -> Shield:
@@ -91,7 +117,7 @@ def _refused_tags(shield: Shield) -> Iterator[TemplateError]:
         if name == "mj-include":
             message = _("mj-include is not available: put the part into the email itself.")
             yield TemplateError(message, shield.line(match.start()))
-        elif name.startswith("mj-") and name not in MJML_TAGS:
+        elif name.startswith("mj-") and name not in MJML_TAGS and not match["tag"].startswith("</"):
             message = _("There is no MJML tag <%(name)s>.") % {"name": name}
             yield TemplateError(message, shield.line(match.start()))
         if name and not match["empty"] and name not in _VOID:
@@ -118,16 +144,20 @@ def _too_deep(line: int) -> TemplateError:
 def _unbalanced_tags(shield: Shield) -> Iterator[TemplateError]:
     """Where a document that the compiler refused goes wrong; the compiler itself names no line."""
     still_open: list[tuple[str, int]] = []
+    torn = False
     for match in _MJML_TAG.finditer(shield.text):
         name, line = match["name"], shield.line(match.start())
         if match["bad"]:
             message = _("A “<” that starts no well-formed tag: write &lt;, or put the attribute’s value into quotes.")
+            torn = True  # the end of what is no tag here is no news
             yield TemplateError(message, line)
         elif name is None or match["empty"] or name in _VOID:
             continue
         elif not match["tag"].startswith("</"):
             still_open.append((name, line))
         elif name not in [opened for opened, _line in still_open]:
+            if torn:
+                continue
             yield TemplateError(_("</%(name)s> closes a tag that is not open here.") % {"name": name}, line)
         else:
             while (opened := still_open.pop())[0] != name:
@@ -282,7 +312,11 @@ _LIQUID = re.compile(LIQUID, re.DOTALL)
 _SHARED = frozenset(["country", "locale", "campaign", "website"])
 
 
-def check_addresses(source: str) -> list[TemplateError]:
+class AddressError(TemplateError):
+    """An address that says who the reader is. The privacy lint says the same with its place and a cure."""
+
+
+def check_addresses(source: str) -> list[AddressError]:
     """Images that would tell the recipients apart are a pixel by another name (rule S1); no address in a URL (H3)."""
     analysis = parse(source, HTML).analyze(include_partials=False)
     # A variable that the author assigned may hold anything.
@@ -298,7 +332,7 @@ def check_addresses(source: str) -> list[TemplateError]:
             if is_link
             else _("An image’s address must be the same for everyone: it would tell who opened the email.")
         )
-        problems.append(TemplateError(message, source.count("\n", 0, start) + 1))
+        problems.append(AddressError(message, source.count("\n", 0, start) + 1))
     return problems
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from delivery.markup import check_addresses, compile_mjml, html_to_text, inline_css, refuse_deep
+from delivery.markup import check_addresses, check_mjml, compile_mjml, html_to_text, inline_css, refuse_deep
 from delivery.mime import BodyTemplate, FilledBody, one_line
 from delivery.templating import (
     HTML,
@@ -27,6 +27,7 @@ from delivery.templating import (
     cut,
     parse,
     render,
+    runs_on,
     unconditional,
     without_noncharacters,
 )
@@ -34,7 +35,7 @@ from tracking.instrument import NOT_MEASURED, Link, Measurement, SlotValues, Utm
 from tracking.markup import body_end, body_start, scan_tags
 
 MAX_BODY = 500_000
-UNSUBSCRIBE, PREFERENCES = "unsubscribe_url", "preferences_url"
+UNSUBSCRIBE, PREFERENCES, CONSENT = "unsubscribe_url", "preferences_url", "consent_url"
 
 
 class BodyFormat(StrEnum):
@@ -65,6 +66,8 @@ class EmailSource:
     text: str = ""
     # Marketing mail carries a link to unsubscribe, and its sender's legal name and address (rule D1).
     marketing: bool = True
+    # An email that asks for consent leads to the page where people answer.
+    asks_consent: bool = False
     utm: Utm | None = None
 
 
@@ -108,33 +111,47 @@ class CompiledEmail:
 
 def check_email(source: EmailSource) -> list[TemplateError]:
     """Everything that the author has to put right before this email can be sent."""
+    body_problems = check_liquid(source.body)
     problems = [
         *check_liquid(source.subject, field="subject", html=False),
         *check_liquid(source.preheader, field="preheader"),
-        *check_liquid(source.body),
+        *body_problems,
         *check_liquid(source.text, field="text", html=False),
     ]
     if not source.subject.strip():
         problems.append(TemplateError(_("The subject is empty."), field="subject"))
     if not source.body.strip():
         problems.append(TemplateError(_("The email has no content.")))
-    if len(source.body) > MAX_BODY:
+    elif len(source.body) > MAX_BODY:
         problems.append(_too_long())
-    if not problems:
-        problems = check_addresses(source.body)
-    if not problems:
-        try:
-            _body_html(source)
-        except TemplateError as problem:
-            problems.append(problem)
+    else:
+        problems += _markup_problems(source, liquid_is_well=not body_problems)
     return problems
+
+
+def _markup_problems(source: EmailSource, *, liquid_is_well: bool) -> list[TemplateError]:
+    """What is wrong with MJML, HTML and styles, said together with what is wrong with their Liquid."""
+    body = _lines(source.body)
+    if runs_on(body):
+        return []  # whatever follows would be taken for Liquid
+    if source.body_format == BodyFormat.MJML and (problems := check_mjml(body)):
+        return problems
+    if liquid_is_well and (problems := check_addresses(body)):
+        return list(problems)
+    try:
+        html = _laid_out(source)
+        if liquid_is_well:
+            parse(html, HTML)  # what compiling did to its Liquid, if anything, must show now
+    except TemplateError as problem:
+        return [problem]
+    return []
 
 
 def compile_email(source: EmailSource) -> CompiledEmail:
     """Do for all recipients what is the same for all of them; raises the first of ``check_email``'s problems."""
     for problem in check_email(source):
         raise problem
-    html = _with_preheader(_with_footer(_body_html(source), source), source.preheader)
+    html = _with_preheader(_with_footer(_laid_out(source), source), source.preheader)
     template = compile_html(html, utm=source.utm)
     written = template.join(SlotValues(template.links).originals)
     return CompiledEmail(
@@ -147,16 +164,15 @@ def compile_email(source: EmailSource) -> CompiledEmail:
     )
 
 
-def _body_html(source: EmailSource) -> str:
+def _laid_out(source: EmailSource) -> str:
+    """The author's HTML, or what their MJML becomes, with its styles where mail programs read them."""
     body = _lines(source.body)
     if source.body_format == BodyFormat.MJML:
         body = compile_mjml(body)
     if len(body) > MAX_BODY:
         raise _too_long()
     refuse_deep(body)
-    html = inline_css(body)
-    parse(html, HTML)  # what compiling did to its Liquid, if anything, must show now
-    return html
+    return inline_css(body)
 
 
 def _too_long() -> TemplateError:

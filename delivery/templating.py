@@ -42,6 +42,7 @@ VARIABLES: dict[str, frozenset[str] | None] = {
     "website": frozenset({"name"}),
     "unsubscribe_url": frozenset(),
     "preferences_url": frozenset(),
+    "consent_url": frozenset(),
     "sender_name": frozenset(),
     "legal_name": frozenset(),
     "legal_address": frozenset(),
@@ -350,6 +351,11 @@ def _plain_variable(node: Node) -> str | None:
 # --- Keeping Liquid out of the way of other tools -------------------------------------------------------------------
 
 _LIQUID = re.compile(LIQUID, re.DOTALL)
+
+
+def runs_on(source: str) -> bool:
+    """Whether a piece of Liquid is never closed, and so swallows all that follows."""
+    return any(not piece[0].endswith(("}}", "%}")) for piece in _LIQUID.finditer(source))
 
 
 class Shield:

@@ -17,7 +17,11 @@ from delivery.rendering import (
 from tracking.instrument import NOT_MEASURED, Measurement
 
 LABELS = FooterLabels(unsubscribe="Se désabonner", preferences="Mes choix de suivi")
-URLS = {"unsubscribe_url": "https://go.example/u/AAA", "preferences_url": "https://go.example/p/BBB"}
+URLS = {
+    "unsubscribe_url": "https://go.example/u/AAA",
+    "preferences_url": "https://go.example/p/BBB",
+    "consent_url": "https://go.example/p/BBB",
+}
 ANA: dict[str, Any] = {
     "first_name": "Ana",
     "last_name": "<b>Silva</b>",
