@@ -7,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import TenantModel
+from accounts.models import BulkTenantModel, Organization, TenantModel
 from consent.models import Topic
 from participants.models import Participant
 from tracking.models import TrackedContent, TrackedMessage
@@ -82,7 +82,8 @@ class Message(TenantModel):
     """A sent copy, or one that is to be sent. The row is the queue."""
 
     mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="messages")
-    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="messages")
+    # Empty once the person was erased: what was sent and decided stays in the counts, and names nobody (rule D2).
+    participant = models.ForeignKey(Participant, on_delete=models.SET_NULL, null=True, related_name="messages")
     # In the Message-ID and the envelope; stands for the message towards mail servers.
     reference = models.UUIDField(db_default=RandomUUID(), unique=True)
     unsubscribe_key = models.UUIDField(db_default=RandomUUID(), unique=True)
@@ -180,6 +181,39 @@ class Suppression(TenantModel):
 
     def __str__(self) -> str:
         return self.email_norm
+
+
+class AddressKey(TenantModel):
+    """The random key under which an organization keeps addresses as hashes (rule D2).
+
+    It is stored sealed and never changes: the addresses are gone, so nobody could hash them anew.
+    """
+
+    organization = models.OneToOneField(
+        Organization, on_delete=models.CASCADE, primary_key=True, related_name="+", editable=False
+    )
+    # Under the installation's secrets (common/crypto.py).
+    sealed = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+
+class SuppressedHash(BulkTenantModel):
+    """An address that was erased, as a keyed hash: it comes back by nobody's act but the person's own (rule D2).
+
+    It carries the prohibitions that the address had, which hold again for a person who comes back.
+    """
+
+    digest = models.BinaryField(max_length=32)
+    # SuppressionReason of the address, if any.
+    reasons = models.JSONField(default=list)
+    # Kinds of consent.rules that the person had refused, by consent scope: {"7": ["opens", "clicks"]}.
+    refused = models.JSONField(default=dict)
+    created_at = models.DateTimeField(_("since"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("erased address")
+        verbose_name_plural = _("erased addresses")
+        constraints = (models.UniqueConstraint(fields=["organization", "digest"], name="suppressed_hash_once"),)
 
 
 class CaughtMessage(TenantModel):

@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import TenantModel
+from accounts.models import Organization, TenantModel
 from participants.models import Participant
 from websites.models import Website
 
@@ -96,8 +96,9 @@ class Hit(models.Model):
     id = models.BigIntegerField(primary_key=True)
     organization_id = models.BigIntegerField()
     content = models.ForeignKey(TrackedContent, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
+    # Empty once the hit was made anonymous: then ``received_at`` is the beginning of its day (rule C11).
     tracked_message = models.ForeignKey(
-        TrackedMessage, on_delete=models.DO_NOTHING, db_constraint=False, related_name="hits"
+        TrackedMessage, on_delete=models.DO_NOTHING, db_constraint=False, null=True, related_name="hits"
     )
     kind = models.SmallIntegerField(choices=HitKind)
     link_number = models.SmallIntegerField(null=True)
@@ -107,6 +108,67 @@ class Hit(models.Model):
     class Meta:
         managed = False
         db_table = "tracking_hit"
+
+
+class PastHits(models.TextChoices):
+    """What becomes of the hits of somebody who withdraws (rule C11)."""
+
+    DELETE = "delete", _("Delete them")
+    ANONYMISE = "anonymise", _("Make them anonymous")
+
+
+class HitKeeping(TenantModel):
+    """How long an organization keeps hits (rule U4), and what becomes of them on a withdrawal (rule C11).
+
+    An organization without a row keeps them for as long as the rule allows, and deletes on a withdrawal.
+    """
+
+    LONGEST_MONTHS = 25
+
+    organization = models.OneToOneField(
+        Organization, on_delete=models.CASCADE, primary_key=True, related_name="+", editable=False
+    )
+    months = models.PositiveSmallIntegerField(_("months that opens and clicks are kept"), default=LONGEST_MONTHS)
+    on_withdrawal = models.CharField(
+        _("opens and clicks of somebody who withdraws"), max_length=9, choices=PastHits, default=PastHits.DELETE
+    )
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(months__gte=1, months__lte=25), name="hits_kept_25_months_at_most"
+            ),
+        )
+
+
+class ForgottenTotal(models.Model):
+    """What hits that are gone had added to the report of their content. Numbers only: they name nobody (rule C11).
+
+    ``link_number`` 0 counts the people of the whole email, another number those of one link.
+    """
+
+    organization_id = models.BigIntegerField()
+    content = models.ForeignKey(TrackedContent, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
+    kind = models.SmallIntegerField(choices=HitKind)
+    link_number = models.SmallIntegerField()
+    # Each person once, under the surest of their hits.
+    human_people = models.BigIntegerField()
+    unsure_people = models.BigIntegerField()
+    machine_people = models.BigIntegerField()
+    human_hits = models.BigIntegerField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["content", "kind", "link_number"], name="forgotten_total_once"),)
+
+
+class HitsForgotten(TenantModel):
+    """What was done with the hits of a person, so that they can be told (rule C11). Goes with the person."""
+
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="hits_forgotten")
+    kind = models.SmallIntegerField(_("about"), choices=HitKind)
+    done = models.CharField(_("what was done"), max_length=9, choices=PastHits)
+    hits = models.PositiveIntegerField(_("how many"))
+    done_at = models.DateTimeField(_("when"))
 
 
 class HitBatch(models.Model):
