@@ -273,3 +273,12 @@ def queue_service_message(
         )
         jobs.after_commit(SEND_SERVICE_TASK, organization_id=organization.pk)
     return message
+
+
+def lift_suppression(organization: Organization, email_norm: str, *, reason: SuppressionReason | str) -> bool:
+    """Send to an address again, since its owner asked for it. False when nothing kept mail from it."""
+    with tenant(organization.pk):
+        rows = Suppression.objects.filter(
+            organization=organization, email_norm=email_norm, reason=SuppressionReason(reason)
+        )
+        return rows.delete()[0] > 0
