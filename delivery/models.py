@@ -48,6 +48,8 @@ class Mailing(TenantModel):
     # The topic that unsubscribing from one of its messages ends; empty for mail that is not marketing.
     topic = models.ForeignKey(Topic, on_delete=models.PROTECT, null=True, related_name="+")
     purpose = models.CharField(_("purpose"), max_length=16, choices=Purpose)
+    # A second person approved that its copies are measured for their exempt purpose (rule S6).
+    exempt_approved = models.BooleanField(default=False, db_default=False)
     state = models.CharField(_("state"), max_length=12, choices=MailingState, default=MailingState.SCHEDULED)
     pause_reason = models.CharField(max_length=300, blank=True)
     not_before = models.DateTimeField(_("starts"))
@@ -90,8 +92,8 @@ class Message(TenantModel):
     status = models.CharField(max_length=10, choices=MessageStatus, default=MessageStatus.QUEUED)
     # The email-tracking version, levels and reasons as decided; frozen with the copy (rule S12).
     tracking_version = models.ForeignKey(EmailTrackingVersion, on_delete=models.SET_NULL, null=True, related_name="+")
-    opens = models.CharField(max_length=12, blank=True)
-    clicks = models.CharField(max_length=12, blank=True)
+    opens = models.CharField(max_length=14, blank=True)
+    clicks = models.CharField(max_length=14, blank=True)
     opens_reason = models.CharField(max_length=40, blank=True)
     clicks_reason = models.CharField(max_length=40, blank=True)
     decided_at = models.DateTimeField(null=True)

@@ -46,6 +46,8 @@ class TrackedMessage(TenantModel):
     clicks = models.CharField(max_length=14)
     # Empty, or the exempt purpose that it is measured for: then only that purpose may read what it records (rule S6).
     exempt_purpose = models.CharField(max_length=16, default="", db_default="")
+    # Mail of a topic that the person subscribed to: only of such mail may the last open day be kept (rule S8).
+    subscribed = models.BooleanField(default=False, db_default=False)
     decided_at = models.DateTimeField()
 
 

@@ -199,9 +199,12 @@ class MeasurementPermission(TenantModel):
     clicks_legal_notice_since = models.DateTimeField(null=True)
     clicks_anonymous_since = models.DateTimeField(null=True)
     last_open_day_since = models.DateTimeField(null=True)
-    # With if_informed: collected before the first day, and informed by the end of the second. Empty: no such limit.
-    informed_collected_before = models.DateField(null=True)
-    informed_by = models.DateField(null=True)
+    # With if_informed: collected before the first moment, and informed before the second. Empty: no such limit.
+    informed_collected_before = models.DateTimeField(null=True)
+    informed_before = models.DateTimeField(null=True)
+    # When time alone takes something of this back, such as the end of a legal justification. From then on nothing but
+    # a yes counts, until the row has been resolved anew.
+    until = models.DateTimeField(null=True)
 
     class Meta:
         # Serves the hit statement and the decision at send.
