@@ -105,7 +105,7 @@ class OrganizationAdmin(ConsoleAdmin):
     """The member's own organization; created by sign-up or ``manage.py create_member``, not here."""
 
     list_display = ("name", "legal_name", "timezone")
-    fields = ("name", "legal_name", "legal_address", "timezone")
+    fields = ("name", "legal_name", "legal_address", "timezone", "consent_request_months")
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "timezone":

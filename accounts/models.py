@@ -6,6 +6,7 @@ import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -65,10 +66,23 @@ class Organization(models.Model):
     legal_address = models.CharField(_("postal address"), max_length=300, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     timezone = models.CharField(_("time zone"), max_length=64, default="Europe/Brussels")
+    # Rule C4; nobody may ask sooner than the rule says.
+    consent_request_months = models.PositiveSmallIntegerField(
+        _("months between requests for tracking consent"),
+        default=6,
+        db_default=6,
+        validators=[MinValueValidator(6), MaxValueValidator(120)],
+        help_text=_("Nobody who refused or did not answer is asked again by email before. At least 6."),
+    )
 
     class Meta:
         verbose_name = _("organization")
         verbose_name_plural = _("organizations")
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(consent_request_months__gte=6), name="six_months_between_requests"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
