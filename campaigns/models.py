@@ -57,6 +57,8 @@ class EmailKind(models.TextChoices):
     NEWSLETTER = "newsletter", _("Newsletter")
     EXIT_SCREEN = "exit_screen", _("Exit-screen email")
     REMINDER = "reminder", _("Reminder")
+    # Never measured itself (rule C3), and nobody gets one soon after another (rule C4).
+    CONSENT_REQUEST = "consent_request", _("Request for tracking consent")
 
 
 class BodyFormat(models.TextChoices):
@@ -69,7 +71,7 @@ class Email(TenantModel):
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="emails", verbose_name=_("campaign"))
     name = models.CharField(_("name"), max_length=160)
-    kind = models.CharField(_("type"), max_length=12, choices=EmailKind, default=EmailKind.NEWSLETTER)
+    kind = models.CharField(_("type"), max_length=16, choices=EmailKind, default=EmailKind.NEWSLETTER)
     purpose = models.CharField(_("purpose"), max_length=16, choices=Purpose, default=Purpose.MARKETING)
     topic = models.ForeignKey(
         Topic,
@@ -103,6 +105,36 @@ class Email(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+
+class FunctionalLinkKind(models.TextChoices):
+    PASSWORD = "password", _("New password or sign-in")
+    VOUCHER = "voucher", _("Voucher")
+    PREFILLED = "prefilled", _("Prefilled form")
+    OTHER = "other", _("Something else that needs it")
+
+
+class FunctionalLink(TenantModel):
+    """A link of an email that works only with what it carries about the recipient, and why.
+
+    Without such a declaration, a link that is not the same for everybody keeps the email from being sent.
+    """
+
+    email = models.ForeignKey(Email, on_delete=models.CASCADE, related_name="functional_links")
+    address = models.CharField(
+        _("link"), max_length=1000, help_text=_("As in the body, with its {{ … }}. The email address is never allowed.")
+    )
+    kind = models.CharField(_("what it is"), max_length=10, choices=FunctionalLinkKind)
+    reason = models.CharField(_("reason"), max_length=300, help_text=_("Why it cannot work without."))
+    declared_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
+    declared_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("functional link")
+        verbose_name_plural = _("functional links")
+
+    def __str__(self) -> str:
+        return self.address
 
 
 class Launch(TenantModel):
