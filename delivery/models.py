@@ -11,7 +11,7 @@ from accounts.models import BulkTenantModel, Organization, TenantModel
 from consent.models import Topic
 from participants.models import Participant
 from tracking.models import TrackedContent, TrackedMessage
-from websites.models import EmailTrackingVersion, Website
+from websites.models import ConsentScope, EmailTrackingVersion, Website
 
 
 class Purpose(models.TextChoices):
@@ -50,6 +50,8 @@ class Mailing(TenantModel):
     purpose = models.CharField(_("purpose"), max_length=16, choices=Purpose)
     # A second person approved that its copies are measured for their exempt purpose (rule S6).
     exempt_approved = models.BooleanField(default=False, db_default=False)
+    # Why none of its copies is measured, whatever the settings say (``consent.rules.Untracked``); empty: they decide.
+    untracked = models.CharField(max_length=20, blank=True, default="", db_default="")
     state = models.CharField(_("state"), max_length=12, choices=MailingState, default=MailingState.SCHEDULED)
     pause_reason = models.CharField(max_length=300, blank=True)
     not_before = models.DateTimeField(_("starts"))
@@ -233,3 +235,21 @@ class CaughtMessage(TenantModel):
         verbose_name_plural = _("mailbox")
         ordering = ("-id",)
         indexes = (models.Index(fields=["organization", "-id"], name="mailbox_newest_first"),)
+
+
+class ConsentRequest(BulkTenantModel):
+    """Somebody was asked by email for their tracking consent; nobody is asked again for months (rule C4).
+
+    Written when the message has left. Links and boxes that stand in other emails and pages are no requests.
+    """
+
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="consent_requests")
+    scope = models.ForeignKey(ConsentScope, on_delete=models.CASCADE, related_name="+", db_index=False)
+    message = models.OneToOneField(Message, on_delete=models.SET_NULL, null=True, related_name="consent_request")
+    asked_at = models.DateTimeField(_("asked"))
+
+    class Meta:
+        verbose_name = _("request for tracking consent")
+        verbose_name_plural = _("requests for tracking consent")
+        # Who may be asked again, and since when not.
+        indexes = (models.Index(fields=["scope", "asked_at"], name="consent_request_recent"),)
