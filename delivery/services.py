@@ -198,6 +198,29 @@ def ask_to_send(mailing: Mailing) -> None:
     jobs.after_commit(SEND_TASK, organization_id=mailing.organization_id, mailing_id=mailing.pk)
 
 
+def add_message(organization: Organization, mailing: Mailing, participant: Participant, *, now: datetime) -> bool:
+    """One more copy of frozen content, for somebody who came later. False when they have one, or it was cancelled.
+
+    A mailing of which everything has left begins to send again; a paused one keeps the copy until it goes on.
+    """
+    with tenant(organization.pk):
+        current = Mailing.objects.select_for_update(of=("self",), no_key=True).get(
+            organization=organization, pk=mailing.pk
+        )
+        if current.state == MailingState.CANCELLED:
+            return False
+        _message, created = Message.objects.get_or_create(
+            organization=organization, mailing=current, participant=participant, defaults={"queued_at": now}
+        )
+        if not created:
+            return False
+        if current.state == MailingState.DONE:
+            current.state, current.finished_at = MailingState.SENDING, None
+            current.save(update_fields=["state", "finished_at"])
+        ask_to_send(current)
+    return True
+
+
 def forget_keys(messages: Any) -> None:
     """Delete the keys of messages that do not go out: what nobody received cannot be measured."""
     keys = list(messages.filter(tracked_message__isnull=False).values_list("tracked_message_id", flat=True))
