@@ -9,8 +9,9 @@ RECORDER = "pli_recorder"
 
 # Tables that the app role reads and adds to, but never changes.
 APPEND_ONLY = ("consent_choiceevent", "websites_emailtrackingversion")
-# Written by the recorder alone; the app role reads, and deletes on withdrawal.
+# Written by the recorder alone; the app role reads, and on withdrawal deletes or cuts the link to the person.
 RECORDED = ("tracking_hit",)
+CUT_LINKS = f"GRANT UPDATE (tracked_message_id, received_at) ON tracking_hit TO {APP}"
 
 RECORDER_GRANTS = (
     "GRANT SELECT (id, key, organization_id, content_id, website_id, participant_id, country, opens, clicks,"
@@ -44,5 +45,5 @@ def apply_grants(connection: BaseDatabaseWrapper) -> None:
             elif table in RECORDED:
                 rights = "SELECT, DELETE"
             cursor.execute(f'GRANT {rights} ON "{table}" TO {APP}')
-        for grant in RECORDER_GRANTS:
+        for grant in (CUT_LINKS, *RECORDER_GRANTS):
             cursor.execute(grant)

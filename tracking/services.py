@@ -13,7 +13,7 @@ from django.db import connection
 from accounts.models import Organization
 from common.keys import new_key
 from common.tenancy import tenant
-from tracking.models import HitKind, TrackedContent
+from tracking.models import TrackedContent
 from tracking.recorder import may_measure_sql
 from websites.models import Website
 from websites.rules import normalise_country
@@ -97,59 +97,3 @@ def change_participant_countries(organization: Organization, countries: Mapping[
 def change_participant_country(organization: Organization, participant_id: int, country: str, *, now: datetime) -> int:
     """Let the sent copies of one participant follow to another country."""
     return change_participant_countries(organization, {participant_id: country})
-
-
-# --- After a withdrawal ---------------------------------------------------------------------------------------------
-
-# Every statement that writes hits takes this lock before it looks at anything, so those that began before a withdrawal
-# and have not ended are among its holders. A transaction's own number is of no use here: it gets one with its first
-# write, when it has looked already.
-HIT_WRITERS = """
-SELECT DISTINCT virtualtransaction FROM pg_locks
-WHERE locktype = 'relation' AND relation = 'tracking_hit'::regclass AND mode = 'RowExclusiveLock'
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
-"""
-
-
-def running_hit_writers() -> set[str]:
-    """The transactions that are writing hits at this moment."""
-    with connection.cursor() as cursor:
-        cursor.execute(HIT_WRITERS)
-        return {name for (name,) in cursor.fetchall()}
-
-
-# By way of the content, whose hits have an index; one on the message would cost every hit a random write.
-DELETE_HITS = """
-DELETE FROM tracking_hit h USING tracking_trackedmessage m
-WHERE m.participant_id = %s AND h.content_id = m.content_id AND h.tracked_message_id = m.id AND h.kind = %s
-"""
-
-
-def delete_hits_of_participant(organization_id: int, participant_id: int, kind: HitKind) -> int:
-    """Delete a person's opens or clicks (C11). Returns how many there were."""
-    with tenant(organization_id), connection.cursor() as cursor:
-        cursor.execute(DELETE_HITS, [participant_id, kind])
-        return cursor.rowcount
-
-
-# Somebody who has said yes again since keeps what was recorded after it.
-DELETE_HITS_OF_REFUSALS = """
-DELETE FROM tracking_hit h
-USING tracking_trackedmessage m
-JOIN (
-    SELECT participant_id, kind, max(recorded_at) AS refused_at FROM consent_choiceevent
-    WHERE organization_id = %s AND value = 'no' AND recorded_at >= %s
-    GROUP BY participant_id, kind
-) r ON r.participant_id = m.participant_id
-JOIN consent_choice c ON c.participant_id = m.participant_id
-WHERE h.content_id = m.content_id AND h.tracked_message_id = m.id
-    AND h.kind = CASE r.kind WHEN 'opens' THEN 1 ELSE 2 END
-    AND (h.received_at <= r.refused_at OR CASE r.kind WHEN 'opens' THEN c.opens ELSE c.clicks END = 'no')
-"""
-
-
-def delete_hits_of_refusals(organization_id: int, *, since: datetime) -> int:
-    """Delete what is recorded of people who refused after ``since``. Returns how many hits there were."""
-    with tenant(organization_id), connection.cursor() as cursor:
-        cursor.execute(DELETE_HITS_OF_REFUSALS, [organization_id, since])
-        return cursor.rowcount

@@ -9,7 +9,7 @@ from django.db import connections
 from django.utils import timezone
 
 from common.tenancy import call_door
-from tracking import services
+from tracking import forgetting
 from tracking.models import HitKind
 
 MONTHS_AHEAD = 3
@@ -36,31 +36,60 @@ def delete_hits_of_refusals() -> int:
 
     Returns how many hits were still there.
     """
-    since = timezone.now() - REFUSALS_LOOKED_AT
+    now = timezone.now()
+    since = now - REFUSALS_LOOKED_AT
     organizations = call_door("door_refusals", [since])
-    return sum(services.delete_hits_of_refusals(organization_id, since=since) for (organization_id,) in organizations)
+    return sum(forgetting.forget_hits_of_refusals(number, since=since, now=now) for (number,) in organizations)
 
 
 @shared_task(name="tracking.delete_hits_of_participant")
 def delete_hits_of_participant(
-    organization_id: int, participant_id: int, kind: str, waiting_for: list[str] | None = None
+    organization_id: int,
+    participant_id: int,
+    kind: str,
+    scope_id: int | None = None,
+    waiting_for: list[str] | None = None,
 ) -> None:
-    """Delete the opens or clicks of somebody who withdrew, and again once no older statement can add any.
+    """Do with the opens or clicks of somebody who withdrew as the organization set, and again for what came late.
 
-    A statement that looked before the withdrawal was committed may store its hits after it. Those that ran when this
-    task first looked are waited for: the task puts itself back until they have ended.
+    ``scope_id`` leaves the websites of other consent scopes out. A statement that looked before the withdrawal was
+    committed may store its hits after it. Those that ran when this task first looked are waited for: the task puts
+    itself back until they have ended. What they stored is deleted: it was never to be.
     """
-    running = services.running_hit_writers()
+    running = forgetting.running_hit_writers()
     if waiting_for is None:
         # Seen before deleting: whoever is not among them has either ended, and is deleted now, or sees the withdrawal.
-        services.delete_hits_of_participant(organization_id, participant_id, KINDS[kind])
+        forgetting.forget_hits(organization_id, participant_id, KINDS[kind], scope_id=scope_id, now=timezone.now())
         still_running = running
     else:
         still_running = running & set(waiting_for)
         if not still_running:
-            services.delete_hits_of_participant(organization_id, participant_id, KINDS[kind])
+            forgetting.delete_late_hits(organization_id, participant_id, KINDS[kind], scope_id=scope_id)
     if still_running:
         again = {"organization_id": organization_id, "participant_id": participant_id, "kind": kind}
         delete_hits_of_participant.apply_async(
-            kwargs=again | {"waiting_for": sorted(still_running)}, countdown=SECOND_LOOK_SECONDS
+            kwargs=again | {"scope_id": scope_id, "waiting_for": sorted(still_running)},
+            countdown=SECOND_LOOK_SECONDS,
+        )
+
+
+@shared_task(name="tracking.delete_hits_of_copies")
+def delete_hits_of_copies(
+    organization_id: int, copies: dict[str, list[int]], waiting_for: list[str] | None = None
+) -> None:
+    """Delete what statements that ran during an erasure stored for sent copies that are gone, once these have ended.
+
+    ``copies``: numbers of tracked messages, by the number of their content.
+    """
+    running = forgetting.running_hit_writers()
+    still_running = running if waiting_for is None else running & set(waiting_for)
+    forgetting.delete_hits_of_copies(organization_id, copies)
+    if still_running:
+        delete_hits_of_copies.apply_async(
+            kwargs={
+                "organization_id": organization_id,
+                "copies": copies,
+                "waiting_for": sorted(still_running),
+            },
+            countdown=SECOND_LOOK_SECONDS,
         )

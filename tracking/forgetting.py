@@ -1,0 +1,195 @@
+"""What becomes of hits that may no longer be kept with a person: deleted, or made anonymous (rules C11, D2, U4).
+
+Whatever a report had counted stays counted, as numbers that name nobody (``ForgottenTotal``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from django.db import connection
+
+from accounts.models import Organization
+from common.tenancy import tenant
+from tracking.models import HitKeeping, HitKind, HitsForgotten, PastHits
+
+# A content that fewer people could be measured on says too much about each of them: its hits are deleted.
+SMALLEST_CROWD = 10
+
+# Every statement that writes hits takes this lock before it looks at anything, so those that began before a withdrawal
+# and have not ended are among its holders. A transaction's own number is of no use here: it gets one with its first
+# write, when it has looked already.
+HIT_WRITERS = """
+SELECT DISTINCT virtualtransaction FROM pg_locks
+WHERE locktype = 'relation' AND relation = 'tracking_hit'::regclass AND mode = 'RowExclusiveLock'
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
+"""
+
+
+def running_hit_writers() -> set[str]:
+    """The transactions that are writing hits at this moment."""
+    with connection.cursor() as cursor:
+        cursor.execute(HIT_WRITERS)
+        return {name for (name,) in cursor.fetchall()}
+
+
+# By way of the content, whose hits have an index; one on the message would cost every hit a random write.
+_OF_PERSON = """
+ h.content_id = m.content_id AND h.tracked_message_id = m.id
+   AND m.participant_id = %(participant)s AND h.kind = ANY(%(kinds)s)
+   AND (%(until)s::timestamptz IS NULL OR h.received_at <= %(until)s)
+   AND (%(scope)s::bigint IS NULL
+        OR m.website_id = ANY(ARRAY(SELECT id FROM websites_website WHERE consent_scope_id = %(scope)s)))"""
+
+_COUNTED = """
+ h.organization_id, h.content_id, h.kind, h.link_number, h.actor, m.id AS person, m.exempt_purpose = '' AS reported"""
+
+_DELETED = f"""
+DELETE FROM tracking_hit h USING tracking_trackedmessage m WHERE {_OF_PERSON} RETURNING {_COUNTED}"""  # noqa: S608
+
+# The day is that of UTC, like the months of the table: no hit changes to another month.
+_MADE_ANONYMOUS = f"""
+UPDATE tracking_hit h SET tracked_message_id = NULL, received_at = date_trunc('day', h.received_at, 'UTC')
+  FROM tracking_trackedmessage m
+ WHERE {_OF_PERSON} AND m.exempt_purpose = '' AND %(crowd)s <= (
+       SELECT count(*) FROM (SELECT FROM tracking_trackedmessage c WHERE c.content_id = m.content_id LIMIT %(crowd)s) c)
+RETURNING {_COUNTED}"""  # noqa: S608 - made of constants
+
+# What an exempt purpose recorded is in no report (rule S6), so there is nothing of it to keep.
+ADD_TO_TOTALS = """
+WITH gone AS ({gone}), person_of AS (
+    SELECT organization_id, content_id, kind, 0 AS link_number, person, bool_or(actor = 1) AS human,
+           bool_or(actor = 3) AS unsure, count(*) FILTER (WHERE actor = 1) AS human_hits
+      FROM gone WHERE reported GROUP BY organization_id, content_id, kind, person
+     UNION ALL
+    SELECT organization_id, content_id, kind, link_number, person, bool_or(actor = 1), bool_or(actor = 3),
+           count(*) FILTER (WHERE actor = 1)
+      FROM gone WHERE reported AND link_number > 0
+     GROUP BY organization_id, content_id, kind, link_number, person
+), added AS (
+    INSERT INTO tracking_forgottentotal AS total
+        (organization_id, content_id, kind, link_number, human_people, unsure_people, machine_people, human_hits)
+    SELECT organization_id, content_id, kind, link_number, count(*) FILTER (WHERE human),
+           count(*) FILTER (WHERE NOT human AND unsure), count(*) FILTER (WHERE NOT human AND NOT unsure),
+           sum(human_hits)
+      FROM person_of GROUP BY organization_id, content_id, kind, link_number
+     ORDER BY content_id, kind, link_number
+        ON CONFLICT (content_id, kind, link_number) DO UPDATE
+       SET human_people = total.human_people + excluded.human_people,
+           unsure_people = total.unsure_people + excluded.unsure_people,
+           machine_people = total.machine_people + excluded.machine_people,
+           human_hits = total.human_hits + excluded.human_hits
+)
+SELECT count(*) FROM gone"""
+
+
+def hit_keeping(organization: Organization) -> HitKeeping:
+    """What the organization set about its hits, or what holds without a word of it."""
+    found = HitKeeping.objects.filter(organization=organization).first()
+    return found or HitKeeping(organization=organization)
+
+
+def forget_hits(
+    organization_id: int,
+    participant_id: int,
+    *kinds: HitKind,
+    now: datetime,
+    scope_id: int | None = None,
+    until: datetime | None = None,
+    delete: bool = False,
+) -> dict[PastHits, int]:
+    """Delete a person's hits or make them anonymous, as the organization set (rule C11); keep what was counted.
+
+    ``until`` leaves alone what came later. What was done is noted for the person. Returns how many hits there were.
+    """
+    values = {
+        "participant": participant_id,
+        "kinds": [kind.value for kind in kinds],
+        "scope": scope_id,
+        "until": until,
+        "crowd": SMALLEST_CROWD,
+    }
+    with tenant(organization_id):
+        keeping = HitKeeping.objects.filter(organization=organization_id).first()
+        anonymise = keeping is not None and keeping.on_withdrawal == PastHits.ANONYMISE and not delete
+        done = dict.fromkeys(PastHits, 0)
+        for kind in kinds:
+            of_kind = values | {"kinds": [kind.value]}
+            if anonymise:
+                count = _run(ADD_TO_TOTALS.format(gone=_MADE_ANONYMOUS), of_kind)
+                _note(organization_id, participant_id, kind, PastHits.ANONYMISE, count, now)
+                done[PastHits.ANONYMISE] += count
+            count = _run(ADD_TO_TOTALS.format(gone=_DELETED), of_kind)
+            _note(organization_id, participant_id, kind, PastHits.DELETE, count, now)
+            done[PastHits.DELETE] += count
+    return done
+
+
+def _run(query: str, values: Mapping[str, object]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        (count,) = cursor.fetchone()
+    return int(count)
+
+
+def _note(organization_id: int, participant_id: int, kind: HitKind, done: PastHits, count: int, now: datetime) -> None:
+    if count:
+        HitsForgotten.objects.create(
+            organization_id=organization_id,
+            participant_id=participant_id,
+            kind=kind,
+            done=done,
+            hits=count,
+            done_at=now,
+        )
+
+
+def delete_late_hits(organization_id: int, participant_id: int, kind: HitKind, *, scope_id: int | None = None) -> int:
+    """Delete what was stored after a withdrawal by statements that began before it. It was never to be counted."""
+    values = {"participant": participant_id, "kinds": [kind.value], "scope": scope_id, "until": None}
+    with tenant(organization_id), connection.cursor() as cursor:
+        cursor.execute(_DELETED, values)
+        return cursor.rowcount
+
+
+def delete_hits_of_copies(organization_id: int, copies: Mapping[str, Sequence[int]]) -> int:
+    """Delete hits of sent copies that are gone themselves."""
+    contents = [int(content) for content, messages in copies.items() for _ in messages]
+    messages = [message for messages in copies.values() for message in messages]
+    with tenant(organization_id), connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM tracking_hit h USING unnest(%s::bigint[], %s::bigint[]) AS gone (content, message)"
+            " WHERE h.content_id = gone.content AND h.tracked_message_id = gone.message",
+            [contents, messages],
+        )
+        return cursor.rowcount
+
+
+# Somebody who has said yes again since keeps what was recorded after it.
+_REFUSALS = """
+SELECT r.participant_id, r.kind, r.refused_at, CASE r.kind WHEN 'opens' THEN c.opens ELSE c.clicks END = 'no'
+  FROM (SELECT participant_id, kind, max(recorded_at) AS refused_at FROM consent_choiceevent
+         WHERE organization_id = %s AND value = 'no' AND recorded_at >= %s
+         GROUP BY participant_id, kind) r
+  JOIN consent_choice c ON c.participant_id = r.participant_id
+ WHERE EXISTS (SELECT FROM tracking_trackedmessage m
+                 JOIN tracking_hit h ON h.content_id = m.content_id AND h.tracked_message_id = m.id
+                WHERE m.participant_id = r.participant_id AND h.kind = CASE r.kind WHEN 'opens' THEN 1 ELSE 2 END)
+"""
+
+
+def forget_hits_of_refusals(organization_id: int, *, since: datetime, now: datetime) -> int:
+    """Do what is left undone for people who refused after ``since``. Returns how many hits there were."""
+    found = 0
+    with tenant(organization_id):
+        with connection.cursor() as cursor:
+            cursor.execute(_REFUSALS, [organization_id, since])
+            refusals = cursor.fetchall()
+        for participant_id, kind, refused_at, still_refuses in refusals:
+            hit_kind = HitKind.OPEN if kind == "opens" else HitKind.CLICK
+            done = forget_hits(organization_id, participant_id, hit_kind, until=refused_at, now=now)
+            found += sum(done.values())
+            if still_refuses:
+                found += delete_late_hits(organization_id, participant_id, hit_kind)
+    return found
