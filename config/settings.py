@@ -167,6 +167,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 MAILBOX_PORT = env.int("PLI_MAILBOX_PORT", default=0)
 SMTP_URL = env.str("PLI_SMTP_URL", default="")
 SMTP_CONNECTIONS = env.int("PLI_SMTP_CONNECTIONS", default=4)
+# Private networks that connections typed by members may lead to (common/safe_http.py).
+ALLOWED_NETWORKS: list[str] = env.list("PLI_ALLOWED_NETWORKS", default=[])
 # Mails to members (password reset) leave the same way.
 MAILERS = {"default": {"BACKEND": "delivery.transports.MemberMailBackend"}}
 DEFAULT_FROM_EMAIL = env.str("PLI_FROM_EMAIL", default="Pli <pli@localhost>")
