@@ -160,6 +160,8 @@ STATIC_ROOT = env.str("PLI_STATIC_ROOT", default=str(PLI_HOME / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = env.str("PLI_MEDIA_ROOT", default=str(PLI_HOME / "media"))
+# Outside of the database's folder, and of what its backups hold (rule D3).
+JOURNAL_DIR = env.str("PLI_JOURNAL_DIR", default=str(PLI_HOME / "journal"))
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 

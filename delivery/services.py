@@ -24,6 +24,8 @@ from delivery.models import (
     Suppression,
     SuppressionReason,
 )
+from delivery.refusals import is_suppressed_hash as is_suppressed_hash
+from delivery.refusals import suppress_hash as suppress_hash
 from delivery.rendering import CompiledEmail
 from delivery.selectors import waiting_messages
 from participants.models import Participant
