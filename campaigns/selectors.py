@@ -17,7 +17,7 @@ from campaigns.models import Campaign, Email, EmailKind, Launch, Participation
 from consent.models import Subscription
 from consent.reasons import REASONS
 from consent.rules import Kind, Level, Reason
-from consent.selectors import Decided, decisions_for
+from consent.selectors import Decided, active_subscriptions, decisions_for
 from delivery.models import MailingState, Message, MessageStatus, Suppression
 from delivery.rules import blocking_reasons, needs_subscription
 from participants.models import Participant
@@ -82,7 +82,7 @@ def audience_of(organization: Organization, email: Email) -> QuerySet[Participan
     people = Participant.objects.filter(organization=organization)
     needs_one = needs_subscription(email.purpose)
     if needs_one:
-        people = people.filter(Exists(_subscriptions(email)))
+        people = people.filter(Exists(_subscriptions(organization, email)))
     if not needs_one or email.kind != EmailKind.NEWSLETTER:
         people = people.filter(Exists(_participations(email)))
     if email.kind == EmailKind.EXIT_SCREEN:
@@ -109,8 +109,8 @@ def has_audience(organization: Organization, email: Email) -> bool:
         return audience_of(organization, email).exists()
 
 
-def _subscriptions(email: Email) -> QuerySet[Subscription]:
-    return Subscription.objects.filter(participant=OuterRef("pk"), topic=email.topic_id, unsubscribed_at__isnull=True)
+def _subscriptions(organization: Organization, email: Email) -> QuerySet[Subscription]:
+    return active_subscriptions(organization).filter(participant=OuterRef("pk"), topic=email.topic_id)
 
 
 def _participations(email: Email) -> QuerySet[Participation]:

@@ -45,6 +45,12 @@ class Subscription(BulkTenantModel):
     source = models.CharField(_("source"), max_length=120, blank=True)
     wording = models.TextField(_("wording"), blank=True)
     subscribed_at = models.DateTimeField(_("subscribed"))
+    # Asked for with double opt-in, and not confirmed yet: nothing is sent before that.
+    pending_since = models.DateTimeField(_("waits for confirmation since"), null=True, blank=True)
+    confirmed_at = models.DateTimeField(_("confirmed"), null=True, blank=True)
+    # Nothing is sent meanwhile; without an end, until the person says so.
+    paused_at = models.DateTimeField(_("paused"), null=True, blank=True)
+    paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
     unsubscribed_at = models.DateTimeField(_("unsubscribed"), null=True, blank=True)
 
     class Meta:

@@ -86,7 +86,8 @@ SELECT due.id, due.reference, due.unsubscribe_key, due.tracked_message_id, due.a
                       AND s.reason = ANY(%(reasons)s))
        AND (%(topic)s::bigint IS NULL
             OR EXISTS (SELECT FROM consent_subscription c
-                        WHERE c.participant_id = p.id AND c.topic_id = %(topic)s AND c.unsubscribed_at IS NULL))
+                        WHERE c.participant_id = p.id AND c.topic_id = %(topic)s AND c.unsubscribed_at IS NULL
+                          AND c.pending_since IS NULL AND c.paused_at IS NULL))
   FROM due JOIN participants_participant p ON p.id = due.participant_id
  ORDER BY due.id
 """

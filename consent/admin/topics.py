@@ -13,6 +13,13 @@ from unfold.decorators import display
 from accounts.admin import TenantAdmin, TenantRelatedFilter
 from consent.models import Topic
 
+# As consent.selectors.active_subscriptions, from the side of the topic.
+SUBSCRIBED = Q(
+    subscriptions__unsubscribed_at__isnull=True,
+    subscriptions__pending_since__isnull=True,
+    subscriptions__paused_at__isnull=True,
+)
+
 
 @admin.register(Topic)
 class TopicAdmin(TenantAdmin):
@@ -27,7 +34,7 @@ class TopicAdmin(TenantAdmin):
     fields = ("website", "name")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Topic]:
-        active = Count("subscriptions", filter=Q(subscriptions__unsubscribed_at__isnull=True))
+        active = Count("subscriptions", filter=SUBSCRIBED)
         return super().get_queryset(request).annotate(active=active)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:

@@ -1,19 +1,21 @@
-"""Permissions to send, and the keys of people's preference pages."""
+"""Permissions to send: asked for, confirmed, paused, ended, begun again. Says nothing about measuring (rule C1)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from accounts.models import Organization
+from accounts.models import Organization, User
 from common.keys import new_key
 from consent.models import Basis, PreferenceKey, Subscription, Topic
 from participants.models import Participant
 
 
+@transaction.atomic
 def subscribe(
     organization: Organization,
     participant: Participant,
@@ -23,28 +25,125 @@ def subscribe(
     source: str,
     now: datetime,
     wording: str = "",
+    double_opt_in: bool = False,
+    evidence: Mapping[str, Any] | None = None,
+    actor: User | None = None,
 ) -> Subscription:
-    """Permit sending the mail of a topic to a person. One that is subscribed already keeps how it came about."""
-    with transaction.atomic():
-        subscription, created = Subscription.objects.select_for_update(of=("self",)).get_or_create(
-            organization=organization,
-            participant=participant,
-            topic=topic,
-            defaults={"basis": basis, "source": source, "wording": wording, "subscribed_at": now},
-        )
-        if not created and subscription.unsubscribed_at is not None:
-            subscription.basis, subscription.source, subscription.wording = basis, source, wording
-            subscription.subscribed_at, subscription.unsubscribed_at = now, None
-            subscription.save(update_fields=["basis", "source", "wording", "subscribed_at", "unsubscribed_at"])
+    """Permit sending the mail of a topic to a person.
+
+    One that is subscribed already keeps how it came about. With ``double_opt_in`` nothing is sent before
+    ``confirm_subscription``; asking again changes nothing about when.
+    """
+    subscription = _lock(organization, participant, topic)
+    if subscription is not None and _is_active(subscription):
+        return subscription
+    if subscription is None:
+        subscription = Subscription(organization=organization, participant=participant, topic=topic)
+    subscription.basis = Basis.DOUBLE_OPT_IN if double_opt_in else basis
+    subscription.source, subscription.wording = source[:120], wording
+    subscription.subscribed_at = now
+    subscription.pending_since = now if double_opt_in else None
+    subscription.confirmed_at = subscription.unsubscribed_at = None
+    subscription.paused_at = subscription.paused_until = None
+    subscription.save()
     return subscription
 
 
-def unsubscribe(organization: Organization, participant: Participant, topic: Topic, *, now: datetime) -> bool:
-    """End it. False when there was nothing to end; says nothing about measuring (rules C1)."""
-    active = Subscription.objects.filter(
-        organization=organization, participant=participant, topic=topic, unsubscribed_at__isnull=True
+@transaction.atomic
+def confirm_subscription(organization: Organization, subscription: Subscription, *, now: datetime) -> bool:
+    """The person showed that the address is theirs. False when nothing waited for that (any more)."""
+    current = Subscription.objects.select_for_update(of=("self",)).get(organization=organization, pk=subscription.pk)
+    if current.pending_since is None or current.unsubscribed_at is not None:
+        return False
+    current.pending_since, current.confirmed_at = None, now
+    current.save(update_fields=["pending_since", "confirmed_at"])
+    return True
+
+
+@transaction.atomic
+def unsubscribe(
+    organization: Organization,
+    participant: Participant,
+    topic: Topic,
+    *,
+    now: datetime,
+    source: str = "",
+    actor: User | None = None,
+) -> bool:
+    """End it. False when there was nothing to end."""
+    current = _lock(organization, participant, topic)
+    if current is None or current.unsubscribed_at is not None:
+        return False
+    current.unsubscribed_at = now
+    current.pending_since = current.paused_at = current.paused_until = None
+    current.save(update_fields=["unsubscribed_at", "pending_since", "paused_at", "paused_until"])
+    return True
+
+
+@transaction.atomic
+def pause_subscription(
+    organization: Organization,
+    participant: Participant,
+    topic: Topic,
+    *,
+    until: datetime | None,
+    now: datetime,
+    source: str = "",
+    actor: User | None = None,
+) -> bool:
+    """Send nothing until a moment, or until the person says so. False when there is nothing that could be paused."""
+    current = _lock(organization, participant, topic)
+    if current is None or not _is_active(current) or (until is not None and until <= now):
+        return False
+    current.paused_at, current.paused_until = current.paused_at or now, until
+    current.save(update_fields=["paused_at", "paused_until"])
+    return True
+
+
+@transaction.atomic
+def resume_subscription(
+    organization: Organization,
+    participant: Participant,
+    topic: Topic,
+    *,
+    now: datetime,
+    source: str = "",
+    actor: User | None = None,
+) -> bool:
+    """End a pause. False when there was none."""
+    current = _lock(organization, participant, topic)
+    if current is None or current.paused_at is None:
+        return False
+    current.paused_at = current.paused_until = None
+    current.save(update_fields=["paused_at", "paused_until"])
+    return True
+
+
+def end_pauses(organization: Organization, *, now: datetime) -> int:
+    """Pauses whose time has come; says how many."""
+    over = Subscription.objects.filter(organization=organization, paused_until__lte=now)
+    return sum(
+        resume_subscription(organization, one.participant, one.topic, now=now, source="end of the pause")
+        for one in over.select_related("participant", "topic")
     )
-    return active.update(unsubscribed_at=now) > 0
+
+
+def _lock(organization: Organization, participant: Participant, topic: Topic) -> Subscription | None:
+    """The subscription as it stands, held until the end of the transaction, as is a place for one that is new."""
+    # Two requests at the same time must not both make it: the second one waits here.
+    Participant.objects.select_for_update(of=("self",), no_key=True).only("pk").get(
+        organization=organization, pk=participant.pk
+    )
+    return (
+        Subscription.objects.select_for_update(of=("self",))
+        .filter(organization=organization, participant=participant, topic=topic)
+        .first()
+    )
+
+
+def _is_active(subscription: Subscription) -> bool:
+    """Confirmed and not ended; perhaps paused."""
+    return subscription.pending_since is None and subscription.unsubscribed_at is None
 
 
 def ensure_preference_keys(organization: Organization, participant_ids: Sequence[int]) -> dict[int, UUID]:

@@ -21,10 +21,10 @@ from unfold.decorators import display
 from accounts.admin import organization_of
 from accounts.models import Organization, Role
 from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
-from consent.models import Choice, ChoiceLabel, Subscription, Topic
+from consent.models import Choice, ChoiceLabel, Topic
 from consent.reasons import VERDICTS
 from consent.rules import Kind, Source, Verdict
-from consent.selectors import why
+from consent.selectors import active_subscriptions, why
 from consent.services import record_choice
 from intake import services
 from intake.admin.imports import READERS, member_of
@@ -112,7 +112,7 @@ class TopicFilter(DropdownFilter):
         topic = self.value()
         if not topic or not topic.isdecimal():
             return queryset
-        subscribed = Subscription.objects.filter(topic=int(topic), unsubscribed_at__isnull=True)
+        subscribed = active_subscriptions(organization_of(request)).filter(topic=int(topic))
         return queryset.filter(pk__in=subscribed.values("participant"))
 
 

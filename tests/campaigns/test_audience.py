@@ -7,8 +7,8 @@ from datetime import datetime
 from campaigns.models import Campaign, Email
 from campaigns.selectors import audience_of, many_people
 from common.tenancy import tenant
-from consent.models import Topic
-from consent.services import unsubscribe
+from consent.models import Basis, Topic
+from consent.services import pause_subscription, resume_subscription, subscribe, unsubscribe
 from delivery.services import suppress
 from tests.campaigns.world import MakePerson, make_email, take_part
 from tests.support.cast import Cast
@@ -40,6 +40,19 @@ def test_marketing_leaves_out_everybody_who_ended_it(
     with tenant(cast.bakery.pk):
         unsubscribe(cast.bakery, unsubscribed, topic, now=now)
     assert names(cast, make_email(cast.bakery, campaign, topic, now=now)) == {"sue"}
+
+
+def test_marketing_waits_for_who_has_not_confirmed_and_leaves_out_who_paused(
+    cast: Cast, campaign: Campaign, topic: Topic, subscriber: MakePerson, now: datetime
+) -> None:
+    paused, resumed = subscriber("paul"), subscriber("rita")
+    waiting = make_participant(cast.bakery, "wim@mail.example.org", now=now)
+    with tenant(cast.bakery.pk):
+        subscribe(cast.bakery, waiting, topic, basis=Basis.OPT_IN, source="form", now=now, double_opt_in=True)
+        for person in (paused, resumed):
+            pause_subscription(cast.bakery, person, topic, until=None, now=now)
+        resume_subscription(cast.bakery, resumed, topic, now=now)
+    assert names(cast, make_email(cast.bakery, campaign, topic, now=now)) == {"rita"}
 
 
 def test_marketing_without_a_topic_goes_to_nobody(

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from common.keys import encode_key
 from common.tenancy import tenant
-from consent.models import PreferenceKey
+from consent.models import Basis, PreferenceKey
 from consent.rules import ChoiceValue
-from consent.services import change_email_tracking, unsubscribe
+from consent.services import change_email_tracking, pause_subscription, subscribe, unsubscribe
 from delivery.models import Purpose, Suppression
 from delivery.sending import send_mailing
 from delivery.services import (
@@ -193,3 +193,25 @@ def test_a_no_between_decision_and_departure_counts(world: World, server: SmtpSe
     assert "/c/" not in html
     assert world.rows(mailing)["lea"].opens_reason == "person_said_no"
     assert world.tracked() == 0
+
+
+def test_marketing_queued_for_who_paused_or_has_not_confirmed_is_not_sent(world: World, server: SmtpServer) -> None:
+    """C1: the subscription is asked for again when a message leaves, however long it waited."""
+    active, paused, waiting = world.person("active"), world.person("paused"), world.person("waiting")
+    mailing = world.mailing([active, paused, waiting])
+    organization = world.cast.bakery
+    with tenant(organization.pk):
+        pause_subscription(organization, paused, world.topic, until=None, now=world.time)
+        unsubscribe(organization, waiting, world.topic, now=world.time)
+        subscribe(
+            organization,
+            waiting,
+            world.topic,
+            basis=Basis.OPT_IN,
+            source="form",
+            now=world.time,
+            double_opt_in=True,
+        )
+    world.send(mailing, minutes=1)
+    assert set(by_name(server)) == {"active"}
+    assert world.statuses(mailing) == {"active": "sent", "paused": "suppressed", "waiting": "suppressed"}
