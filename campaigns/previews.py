@@ -13,14 +13,14 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organization
 from campaigns.models import Email
-from campaigns.rendering import FIELD_LABELS, compile_draft, language_of, sender_of
+from campaigns.rendering import FIELD_LABELS, about_person, about_sender, compile_draft, sender_of
 from campaigns.selectors import CopyClass, Forecast, forecast
 from common.keys import encode_key, link_secrets
 from consent.reasons import REASONS
 from consent.rules import Level
 from consent.selectors import decisions_for
 from delivery.composing import tracking_base_url
-from delivery.rendering import PREFERENCES, UNSUBSCRIBE, CompiledEmail, FilledEmail, fill_email
+from delivery.rendering import CONSENT, PREFERENCES, UNSUBSCRIBE, CompiledEmail, FilledEmail, fill_email
 from delivery.templating import TemplateError
 from participants.models import Participant
 from participants.rules import normalise_email
@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 # No sent copy ever has it, so whatever is fetched or clicked with it leaves nothing.
 EXAMPLE_KEY = UUID(int=0)
 # What stands in a copy where a sent one has the person's own addresses.
-EXAMPLE_URLS = {UNSUBSCRIBE: f"{settings.BASE_URL}/u/example", PREFERENCES: f"{settings.BASE_URL}/p/example"}
+EXAMPLE_URLS = {
+    UNSUBSCRIBE: f"{settings.BASE_URL}/u/example",
+    PREFERENCES: f"{settings.BASE_URL}/p/example",
+    CONSENT: f"{settings.BASE_URL}/p/example#choice",
+}
 
 NAMES = {
     (Level.INDIVIDUAL, Level.INDIVIDUAL): "both",
@@ -162,7 +166,7 @@ def _why(
 def _fill(
     organization: Organization, email: Email, compiled: CompiledEmail, participant: Participant | None, name: str
 ) -> FilledEmail:
-    recipient = {**_about_sender(organization, email), **_about_person(email, participant)}
+    recipient = {**about_sender(organization, email), **about_person(email, participant)}
     return fill_email(compiled, recipient, EXAMPLE_URLS, _measurement(email, name))
 
 
@@ -176,34 +180,3 @@ def _measurement(email: Email, name: str) -> Measurement:
         clicks_key=EXAMPLE_KEY if clicks is Level.INDIVIDUAL else None,
         secrets=link_secrets(),
     )
-
-
-def _about_sender(organization: Organization, email: Email) -> dict[str, object]:
-    website = email.campaign.website
-    return {
-        "campaign": {"name": email.campaign.name},
-        "website": {"name": website.name},
-        "sender_name": email.sender_name or website.sender_name,
-        "legal_name": organization.legal_name or organization.name,
-        "legal_address": organization.legal_address,
-    }
-
-
-def _about_person(email: Email, participant: Participant | None) -> dict[str, object]:
-    if participant is None:
-        return {
-            "first_name": "Camille",
-            "last_name": "Martin",
-            "email": "camille.martin@example.org",
-            "country": str(email.campaign.website.country),
-            "locale": language_of(email),
-            "attributes": {},
-        }
-    return {
-        "first_name": participant.first_name,
-        "last_name": participant.last_name,
-        "email": participant.email,
-        "country": str(participant.country),
-        "locale": participant.locale,
-        "attributes": participant.attributes,
-    }

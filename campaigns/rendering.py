@@ -12,10 +12,12 @@ from accounts.models import Organization
 from campaigns.models import Email, EmailKind
 from campaigns.rules import TimingProblem, timing_problem, utm_word
 from campaigns.selectors import has_audience
+from delivery.markup import AddressError
 from delivery.models import Purpose
 from delivery.rendering import BodyFormat, CompiledEmail, EmailSource, FooterLabels, check_email, compile_email
 from delivery.rules import needs_subscription
 from delivery.templating import TemplateError
+from participants.models import Participant
 from tracking.instrument import Utm
 
 # The two links that every email must have, in the language that its author declared for it.
@@ -59,6 +61,7 @@ def email_source(email: Email) -> EmailSource:
         labels=FOOTERS[language_of(email)],
         body_format=BodyFormat(email.body_format),
         marketing=email.purpose == Purpose.MARKETING,
+        asks_consent=email.kind == EmailKind.CONSENT_REQUEST,
         utm=utm_of(email) if email.add_utm else None,
     )
 
@@ -76,8 +79,8 @@ def sender_of(email: Email) -> str:
 
 
 def draft_errors(email: Email) -> list[TemplateError]:
-    """What the mail would break on, each with its field and line."""
-    return check_email(email_source(email))
+    """What the mail would break on, each with its field and line. What the privacy lint says better is left to it."""
+    return [problem for problem in check_email(email_source(email)) if not isinstance(problem, AddressError)]
 
 
 def compile_draft(email: Email) -> tuple[CompiledEmail | None, list[str]]:
@@ -85,6 +88,39 @@ def compile_draft(email: Email) -> tuple[CompiledEmail | None, list[str]]:
     source = email_source(email)
     problems = [f"{FIELD_LABELS[problem.field]}: {problem}" for problem in check_email(source)]
     return (None, problems) if problems else (compile_email(source), [])
+
+
+def about_sender(organization: Organization, email: Email) -> dict[str, object]:
+    """What templates may say of the sender."""
+    website = email.campaign.website
+    return {
+        "campaign": {"name": email.campaign.name},
+        "website": {"name": website.name},
+        "sender_name": email.sender_name or website.sender_name,
+        "legal_name": organization.legal_name or organization.name,
+        "legal_address": organization.legal_address,
+    }
+
+
+def about_person(email: Email, participant: Participant | None) -> dict[str, object]:
+    """What templates may say of a person; of an example person when there is none."""
+    if participant is None:
+        return {
+            "first_name": "Camille",
+            "last_name": "Martin",
+            "email": "camille.martin@example.org",
+            "country": str(email.campaign.website.country),
+            "locale": language_of(email),
+            "attributes": {},
+        }
+    return {
+        "first_name": participant.first_name,
+        "last_name": participant.last_name,
+        "email": participant.email,
+        "country": str(participant.country),
+        "locale": participant.locale,
+        "attributes": participant.attributes,
+    }
 
 
 # --- What else keeps an email from leaving ----------------------------------------------------------------------------

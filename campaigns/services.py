@@ -10,8 +10,9 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
-from campaigns.models import Campaign, Email, Launch
-from campaigns.rendering import compile_draft, problems_of
+from campaigns.lint import links_of, review_draft
+from campaigns.models import Campaign, Email, FunctionalLink, FunctionalLinkKind, Launch
+from campaigns.rendering import problems_of
 from campaigns.selectors import audience_of, launches_of, many_people, unfinished_launches
 from delivery.models import Mailing, MailingState
 from delivery.rendering import CompiledEmail
@@ -70,7 +71,51 @@ def duplicate_email(
         name=email.name if campaign else _copy_name(email.name),
         **{field: getattr(email, field) for field in COPIED_FIELDS},
     )
-    return save_email(organization, copy, now=now)
+    with transaction.atomic():
+        save_email(organization, copy, now=now)
+        for link in links_of(email):
+            link.pk, link.email = None, copy
+            link.save(force_insert=True)
+    return copy
+
+
+def declare_functional_link(
+    organization: Organization,
+    email: Email,
+    *,
+    address: str,
+    kind: FunctionalLinkKind | str,
+    reason: str,
+    author: User | None,
+    now: datetime,
+) -> FunctionalLink:
+    """Say that a link of an email works only with what it carries about the recipient, and why."""
+    address, reason = address.strip(), reason.strip()
+    if not reason:
+        raise CampaignRefused(_("Say why the link cannot work without what it carries."))
+    if kind not in FunctionalLinkKind:
+        raise CampaignRefused(_("Say what the link is."))
+    if not 0 < len(address) <= 1000:
+        raise CampaignRefused(_("There is no such link."))
+    with transaction.atomic():
+        current = _lock_email(organization, email)
+        link, _is_new = FunctionalLink.objects.update_or_create(
+            organization=organization,
+            email=current,
+            address=address,
+            defaults={
+                "kind": FunctionalLinkKind(kind),
+                "reason": reason[:300],
+                "declared_by": author,
+                "declared_at": now,
+            },
+        )
+    return link
+
+
+def withdraw_functional_link(organization: Organization, email: Email, link_id: int) -> None:
+    """Take a declaration back: the link keeps the email from being sent again."""
+    FunctionalLink.objects.filter(organization=organization, email=email, pk=link_id).delete()
 
 
 COPIED_FIELDS = (
@@ -175,11 +220,11 @@ def launch_email(
         current = _lock_email(organization, email)
         if launches_seen is not None and launches_seen != launches_of(organization, current).count():
             raise LaunchRefused([_sent_meanwhile(organization, current)])
-        compiled, problems = compile_draft(current)
-        problems += problems_of(organization, current, starts_at=starts_at, now=now)
-        if compiled is None or problems:
+        review = review_draft(organization, current)
+        problems = review.all_problems + problems_of(organization, current, starts_at=starts_at, now=now)
+        if review.compiled is None or problems:
             raise LaunchRefused(problems)
-        launch = _create_launch(organization, current, compiled, author=author, starts_at=starts_at, now=now)
+        launch = _create_launch(organization, current, review.compiled, author=author, starts_at=starts_at, now=now)
         if starts_at <= now:
             expand_audience(organization, launch, now=now)
     return launch
@@ -187,8 +232,7 @@ def launch_email(
 
 def why_not_launch(organization: Organization, email: Email, *, now: datetime) -> list[str]:
     """Every reason why an email could not be sent now; empty when it could."""
-    _compiled, problems = compile_draft(email)
-    return problems + problems_of(organization, email, starts_at=now, now=now)
+    return review_draft(organization, email).all_problems + problems_of(organization, email, starts_at=now, now=now)
 
 
 def _sent_meanwhile(organization: Organization, email: Email) -> str:

@@ -8,8 +8,9 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
+from campaigns.lint import review_draft
 from campaigns.models import Email, EmailKind, Launch
-from campaigns.rendering import compile_draft, problems_of
+from campaigns.rendering import problems_of
 from campaigns.selectors import NOT_GONE_OUT
 from campaigns.services import LaunchRefused
 from common.tenancy import tenant
@@ -29,7 +30,8 @@ def launch_standing(organization: Organization, email: Email, *, author: User | 
             .select_related("organization", "campaign__website", "topic")
             .get(organization=organization, pk=email.pk)
         )
-        compiled, problems = compile_draft(current)
+        review = review_draft(organization, current)
+        compiled, problems = review.compiled, review.all_problems
         if current.kind != EmailKind.EXIT_SCREEN:
             problems.append(_("Only an exit-screen email answers people when they take part."))
         # Who takes part is not known yet: the audience is asked for at no moment before the campaign opens.

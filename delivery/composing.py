@@ -45,7 +45,7 @@ class Composer:
         urls = {
             UNSUBSCRIBE: _address("u", claimed.unsubscribe_key),
             PREFERENCES: _address("p", claimed.preference_key),
-            CONSENT: _address("p", claimed.preference_key),
+            CONSENT: f"{_address('p', claimed.preference_key)}#choice",
         }
         filled = self._filler.fill(self._variables(claimed.person), urls, self._measurement(claimed))
         headers = MessageHeaders(

@@ -18,7 +18,8 @@ from inscriptis.model.html_element import HtmlElement
 from inscriptis.model.tag import CustomHtmlTagHandlerMapping
 from mjml import mjml2html
 
-from delivery.templating import HTML, Shield, TemplateError, names_in, parse
+from delivery.personal import People
+from delivery.templating import Shield, TemplateError
 from tracking.markup import LIQUID, Tag, scan_tags
 
 # --- MJML -----------------------------------------------------------------------------------------------------------
@@ -307,9 +308,6 @@ def _write_image(state: HtmlDocumentState, attributes: dict[str, str]) -> None:
 
 _LOADED = frozenset(["src", "srcset", "background", "poster", "data", "background-url", "lowsrc"])
 _CSS_ADDRESS = re.compile(rf"url\(((?:{LIQUID}|[^)])*)", re.IGNORECASE | re.DOTALL)
-_LIQUID = re.compile(LIQUID, re.DOTALL)
-# The same for many people; nobody can be told by them.
-_SHARED = frozenset(["country", "locale", "campaign", "website"])
 
 
 class AddressError(TemplateError):
@@ -318,14 +316,11 @@ class AddressError(TemplateError):
 
 def check_addresses(source: str) -> list[AddressError]:
     """Images that would tell the recipients apart are a pixel by another name (rule S1); no address in a URL (H3)."""
-    analysis = parse(source, HTML).analyze(include_partials=False)
-    # A variable that the author assigned may hold anything.
-    for_images = _SHARED - analysis.locals.keys()
-    for_links = analysis.globals.keys() - {"email"}
+    people = People(source)
     problems = []
     for start, piece, is_link in _addresses(source):
-        printed = {name for liquid in _LIQUID.findall(piece) for name in names_in(liquid)}
-        if printed <= (for_links if is_link else for_images):
+        printed, personal = people.printed_in(piece), people.personal_in(piece)
+        if "email" not in personal if is_link else not (personal or people.is_unclear(printed)):
             continue
         message = (
             _("A link must not carry the recipient’s email address.")

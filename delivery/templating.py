@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -235,15 +235,6 @@ def _unknown_filters(template: BoundTemplate, source: str) -> Iterator[TemplateE
             message = _("There is no filter “%(name)s”. Known are: %(known)s.")
             values = {"name": name, "known": ", ".join(FILTERS)}
             yield TemplateError(message % values, source.count("\n", 0, spans[0].index) + 1)
-
-
-@lru_cache(maxsize=1_000)
-def names_in(liquid: str) -> frozenset[str]:
-    """The variables that this piece of a template prints; none for half of a block, like {% if … %}."""
-    try:
-        return frozenset(parse(liquid).analyze(include_partials=False).globals)
-    except TemplateError:
-        return frozenset()
 
 
 def unconditional(template: BoundTemplate) -> str:

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, ForeignKey, Model, OuterRef, QuerySet
 from django.forms import ModelForm
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
@@ -24,7 +24,8 @@ from accounts.models import Organization
 from campaigns import services
 from campaigns.admin.base import ArchivableAdmin, StatusFilter, role_may_not_change
 from campaigns.forms import EmailForm, SendForm
-from campaigns.models import Campaign, Email, Launch
+from campaigns.lint import links_of, review_draft
+from campaigns.models import Campaign, Email, FunctionalLinkKind, Launch
 from campaigns.previews import copy_html, example_pixel, person_to_preview, render_preview
 from campaigns.rendering import sender_of
 from campaigns.selectors import forecast, get_email, launches_of, people_to_preview
@@ -127,6 +128,21 @@ class EmailAdmin(ArchivableAdmin):
     def save_model(self, request: HttpRequest, obj: Email, form: ModelForm[Email], change: bool) -> None:
         services.save_email(organization_of(request), obj, now=timezone.now())
 
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Beside the form stands what the privacy check finds in what was typed, saved or not."""
+        email = context["adminform"].form.instance
+        if isinstance(email, Email) and email.pk:
+            context |= self._lint_context(request, email)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _lint_context(self, request: HttpRequest, email: Email) -> dict[str, Any]:
+        return {
+            "review": review_draft(organization_of(request), email),
+            "functional_links": links_of(email),
+            "link_kinds": FunctionalLinkKind.choices,
+            "may_declare": not role_may_not_change(self, request) and email.archived_at is None,
+        }
+
     def find(self, organization: Organization, pk: int) -> Email | None:
         return get_email(organization, pk)
 
@@ -144,8 +160,39 @@ class EmailAdmin(ArchivableAdmin):
             self.page("preview", self.preview_view),
             self.page("preview_copy", self.copy_view, "preview/<str:copy>"),
             self.page("send", self.send_view),
+            self.button("declare", self._declare),
+            self.page("withdraw", self.withdraw_view, "links/<int:link_id>/withdraw"),
         ]
         return own + super().get_urls()
+
+    # --- Functional links ---------------------------------------------------------------------------------------------
+
+    def _declare(self, request: HttpRequest, email: Email) -> None:
+        try:
+            services.declare_functional_link(
+                organization_of(request),
+                email,
+                address=request.POST.get("address", ""),
+                kind=request.POST.get("kind", ""),
+                reason=request.POST.get("reason", ""),
+                author=request.user,  # type: ignore[arg-type]
+                now=timezone.now(),
+            )
+        except services.CampaignRefused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, _("The link is declared functional."))
+
+    def withdraw_view(self, request: HttpRequest, pk: int, link_id: int) -> HttpResponse:
+        """Takes a declaration back."""
+        email = self.find_or_404(request, pk)
+        if role_may_not_change(self, request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        services.withdraw_functional_link(organization_of(request), email, link_id)
+        messages.success(request, _("The link is no longer declared functional."))
+        return HttpResponseRedirect(self.address_of(email))
 
     # --- Preview ------------------------------------------------------------------------------------------------------
 

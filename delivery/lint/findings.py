@@ -119,6 +119,8 @@ class Finding:
     column: int | None = None
     snippet: str = ""
     what: str = ""
+    # As it stands there, in full: a link is declared functional by it.
+    written: str = ""
 
     @property
     def severity(self) -> Severity:
@@ -135,6 +137,11 @@ class Finding:
     @property
     def cure(self) -> str:
         return str(CURES[self.code])
+
+    @property
+    def may_be_declared(self) -> bool:
+        """Whether it is fine if the link works only with what it carries."""
+        return self.code in (Code.LINK_DIFFERS, Code.ATTRIBUTE_IN_URL) and bool(self.written)
 
     @property
     def place(self) -> str:
@@ -158,6 +165,7 @@ def found(code: Code, source: str, start: int, end: int, *, field: str = "body",
         column=start - line_start + 1,
         snippet=_shortened(source[start:end]),
         what=what,
+        written=source[start:end],
     )
 
 

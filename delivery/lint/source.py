@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from delivery.lint.findings import Code, Finding, found
 from delivery.lint.hosts import tracker_of
-from delivery.lint.personal import OWN_LINKS, SHARED, People
 from delivery.lint.places import IMAGE_TAGS, Document, Place, hides, size_of
 from delivery.lint.urls import is_plain_image, is_remote, person_parameter
+from delivery.personal import OWN_LINKS, People
 from tracking.markup import LIQUID, Tag
 
 _FORM_TAGS = frozenset(["form", "input", "select", "button", "option"])
@@ -131,7 +131,7 @@ def _people_in(document: Document, place: Place, people: People, functional: fro
     personal = people.personal_in(place.raw) if place.holds_liquid else frozenset()
     own = sorted(name for name in printed if name in OWN_LINKS)
     if place.is_loaded:
-        if personal or own or _is_unclear(printed, people) or people.is_conditional(place.start):
+        if personal or own or people.is_unclear(printed) or people.is_conditional(place.start):
             yield found(Code.RESOURCE_DIFFERS, *where)
         return
     if own and not _ONLY_LIQUID.fullmatch(place.raw):
@@ -144,12 +144,6 @@ def _people_in(document: Document, place: Place, people: People, functional: fro
         yield found(Code.ATTRIBUTE_IN_URL, *where, what=", ".join(sorted(personal)))
     elif people.is_conditional(place.start) and is_remote(_LIQUID.sub("x", place.url)) and not own:
         yield found(Code.LINK_DIFFERS, *where)
-
-
-def _is_unclear(printed: frozenset[str], people: People) -> bool:
-    """Whether something is printed that is neither shared by many nor made by the author of what is."""
-    known = SHARED | people.derived.keys() | {"forloop"}
-    return any(re.split(r"[.\[]", name, maxsplit=1)[0] not in known for name in printed)
 
 
 def declared_as(raw: str) -> str:

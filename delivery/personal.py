@@ -57,6 +57,11 @@ class People:
         asked = frozenset().union(*(self._asked_by(piece) for piece in _LIQUID.findall(raw) if piece[1] == "%"))
         return frozenset(name for name in self.printed_in(raw) | asked if _root(name) in PERSONAL)
 
+    def is_unclear(self, printed: frozenset[str]) -> bool:
+        """Whether something is printed that is neither shared by many people nor made by the author of what is."""
+        known = SHARED | self.derived.keys() | {"forloop"}
+        return any(_root(name) not in known for name in printed)
+
     @cached_property
     def conditional(self) -> list[tuple[int, int]]:
         """From where to where the source shows something to some people only, because of what they are."""

@@ -1,0 +1,100 @@
+"""An email read for what it would tell others about its readers, and all that keeps it from leaving as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+from accounts.models import Organization
+from campaigns.models import Email, FunctionalLink
+from campaigns.rendering import FIELD_LABELS, about_person, about_sender, email_source
+from campaigns.selectors import people_to_preview
+from delivery.lint import Finding, Recipient, lint_email
+from delivery.markup import AddressError
+from delivery.personal import attribute_names
+from delivery.rendering import CONSENT, PREFERENCES, UNSUBSCRIBE, CompiledEmail, check_email, compile_email
+
+# Real people whose copies are compared, beside the made-up ones.
+REAL_PEOPLE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What an email becomes, what it would break on, and what it would tell others."""
+
+    compiled: CompiledEmail | None
+    problems: list[str]
+    findings: list[Finding]
+
+    @property
+    def errors(self) -> list[Finding]:
+        return [one for one in self.findings if one.is_error]
+
+    @property
+    def remarks(self) -> list[Finding]:
+        return [one for one in self.findings if not one.is_error]
+
+    @property
+    def all_problems(self) -> list[str]:
+        """Everything that keeps it from being sent, in words."""
+        return self.problems + [said(one) for one in self.errors]
+
+
+def review_draft(organization: Organization, email: Email) -> Review:
+    """Every problem of an email's content at once: templates, markup, and what the privacy lint finds."""
+    source = email_source(email)
+    faults = check_email(source)
+    compiled = None if faults else compile_email(source)
+    findings = lint_email(
+        source, compiled, recipients=list(_recipients(organization, email)), functional=_declared(email)
+    )
+    told = {one.line for one in findings if one.is_error and one.field == "body"}
+    # The lint says the same of the same line, with its place and a cure.
+    problems = [one for one in faults if not (isinstance(one, AddressError) and one.line in told)]
+    return Review(compiled, [f"{FIELD_LABELS[one.field]}: {one}" for one in problems], findings)
+
+
+def said(finding: Finding) -> str:
+    """A finding in one line, with its field."""
+    return f"{FIELD_LABELS[finding.field]}: {finding}"
+
+
+def links_of(email: Email) -> list[FunctionalLink]:
+    """The links of an email that are declared to need what they carry."""
+    return list(email.functional_links.select_related("declared_by").order_by("pk")) if email.pk else []
+
+
+def _declared(email: Email) -> list[str]:
+    return [link.address for link in links_of(email)]
+
+
+# --- For whom it is rendered ------------------------------------------------------------------------------------------
+
+
+def _recipients(organization: Organization, email: Email) -> Iterator[Recipient]:
+    """People who differ in all that an email may print, then real people of its audience."""
+    sender, number = about_sender(organization, email), count(1)
+    example = about_person(email, None)
+    names = list(attribute_names("\n".join([email.body, email.text])))
+    for first, last, value in (("Ada", "Bernard", "7"), ("Zoë", "O’Neil", "yes"), ("", "", None)):
+        attributes = {} if value is None else dict.fromkeys(names, value)
+        about = {**example, "first_name": first, "last_name": last, "attributes": attributes}
+        address = f"{first or 'nobody'}.{next(number)}@example.org".lower()
+        yield Recipient(address, "example", {**sender, **about, "email": address}, _own_links(next(number)))
+    if email.pk is None:
+        return
+    for person in people_to_preview(organization, email, limit=REAL_PEOPLE):
+        about = about_person(email, person)
+        group = f"{about['country']}|{about['locale']}"
+        yield Recipient(person.email, group, {**sender, **about}, _own_links(next(number)))
+
+
+def _own_links(number: int) -> dict[str, str]:
+    """Links that nobody else has, as every recipient gets them."""
+    start = "https://pli.example"
+    return {
+        UNSUBSCRIBE: f"{start}/u/{number}",
+        PREFERENCES: f"{start}/p/{number}",
+        CONSENT: f"{start}/p/{number}#choice",
+    }
