@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import BulkTenantModel, Organization, TenantModel
 from consent.models import Topic
+from delivery.connection_models import Connection, News
 from participants.models import Participant
 from tracking.models import TrackedContent, TrackedMessage
 from websites.models import ConsentScope, EmailTrackingVersion, Website
@@ -106,6 +107,12 @@ class Message(TenantModel):
     error = models.CharField(max_length=500, blank=True)
     queued_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
+    # The way it took, the sending service's own name for it, and what was heard of it since.
+    connection = models.ForeignKey(Connection, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
+    provider_id = models.CharField(max_length=200, blank=True)
+    news = models.CharField(max_length=12, choices=News, blank=True)
+    news_at = models.DateTimeField(null=True)
+    news_words = models.CharField(max_length=500, blank=True)
 
     class Meta:
         constraints = (
@@ -119,6 +126,8 @@ class Message(TenantModel):
                 name="message_to_send",
                 condition=models.Q(status__in=["queued", "claimed", "sending"]),
             ),
+            # News that know a message by the sending service's name only.
+            models.Index(fields=["provider_id"], name="message_provider_id", condition=~models.Q(provider_id="")),
         )
 
 
