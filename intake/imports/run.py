@@ -35,6 +35,7 @@ from intake.readers import Chunk, ParticipantReader, SuppressionReader, read_ahe
 from intake.readers.rows import Listed, RowReader, read_chunks
 from intake.reasons import file_problem_sentence
 from intake.rules import FileFault, FileProblem, has_provenance
+from participants.models import Participant
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ def run_import(
     if source is None:
         return _load(organization_id, import_id)
     try:
-        with closing(_chunks(source)) as chunks, closing(_store_chunks(source, chunks, clock)) as stored:
+        all_new = _is_first(source)
+        with closing(_chunks(source)) as chunks, closing(_store_chunks(source, chunks, clock, all_new)) as stored:
             for current in stored:
                 if progress is not None:
                     progress(current)
@@ -104,6 +106,12 @@ def _claim(organization_id: int, import_id: int, *, now: datetime) -> Import | N
     return _load(organization_id, import_id)
 
 
+def _is_first(source: Import) -> bool:
+    """Whether the organization has nobody yet, so that every person of the file can be expected to be new."""
+    with tenant(source.organization_id):
+        return not Participant.objects.filter(organization=source.organization_id).exists()
+
+
 def _finish(source: Import, state: ImportState, *, now: datetime, problem: FileProblem | None = None) -> None:
     language = source.created_by.locale if source.created_by else ""
     with translation.override(language or settings.LANGUAGE_CODE):
@@ -139,23 +147,23 @@ def open_import(source: Import) -> BinaryIO:
 # --- Into the database ----------------------------------------------------------------------------------------------
 
 
-def _store_chunks(source: Import, chunks: Iterable[Chunk], clock: Clock) -> Generator[Import]:
+def _store_chunks(source: Import, chunks: Iterable[Chunk], clock: Clock, all_new: bool) -> Generator[Import]:
     """The import as it stands after each chunk."""
     if not connection.in_atomic_block:
-        yield from _store_side_by_side(source, chunks, clock)
+        yield from _store_side_by_side(source, chunks, clock, all_new)
         return
     # Other connections do not see what the caller's transaction did.
     for chunk in chunks:
-        source = _store_chunk(source, chunk, clock)
+        source = _store_chunk(source, chunk, clock, all_new)
         yield source
 
 
-def _store_side_by_side(source: Import, chunks: Iterable[Chunk], clock: Clock) -> Generator[Import]:
+def _store_side_by_side(source: Import, chunks: Iterable[Chunk], clock: Clock, all_new: bool) -> Generator[Import]:
     under_way: deque[Future[Import]] = deque()
     with closing(Writers[Import](WRITERS)) as writers:
         for chunk in chunks:
             before = under_way[-1] if under_way else None
-            under_way.append(writers.submit(partial(_store_chunk, source, chunk, clock, before)))
+            under_way.append(writers.submit(partial(_store_chunk, source, chunk, clock, all_new, before)))
             if len(under_way) == WRITERS:
                 source = under_way.popleft().result()
                 yield source
@@ -163,7 +171,9 @@ def _store_side_by_side(source: Import, chunks: Iterable[Chunk], clock: Clock) -
             yield future.result()
 
 
-def _store_chunk(source: Import, chunk: Chunk, clock: Clock, before: Future[Import] | None = None) -> Import:
+def _store_chunk(
+    source: Import, chunk: Chunk, clock: Clock, all_new: bool, before: Future[Import] | None = None
+) -> Import:
     """One chunk, its counts and how far the import got, all or nothing. Run again when somebody got in between."""
     if before is not None and not chunk.apart:
         # It has people of the chunk before, and is to find them.
@@ -171,7 +181,7 @@ def _store_chunk(source: Import, chunk: Chunk, clock: Clock, before: Future[Impo
     tries = 1
     while True:
         try:
-            return _store_chunk_once(source, chunk, clock, before)
+            return _store_chunk_once(source, chunk, clock, before, all_new=all_new and tries == 1)
         except _TooEarly:
             wait([cast("Future[Import]", before)])
             continue
@@ -184,12 +194,14 @@ def _store_chunk(source: Import, chunk: Chunk, clock: Clock, before: Future[Impo
         tries += 1
 
 
-def _store_chunk_once(source: Import, chunk: Chunk, clock: Clock, before: Future[Import] | None) -> Import:
+def _store_chunk_once(
+    source: Import, chunk: Chunk, clock: Clock, before: Future[Import] | None, *, all_new: bool
+) -> Import:
     organization = source.organization
     with tenant(organization.pk):
         _commit_without_waiting()
         now = clock()
-        counts, listed = _store_people(source, chunk, now)
+        counts, listed = _store_people(source, chunk, now, all_new=all_new)
         if before is not None and not wait([before], PATIENCE_SECONDS).done:
             raise _TooEarly
         # Only now: whoever holds the import keeps the other chunk from ending.
@@ -202,12 +214,13 @@ def _store_chunk_once(source: Import, chunk: Chunk, clock: Clock, before: Future
     return current
 
 
-def _store_people(source: Import, chunk: Chunk, now: datetime) -> tuple[Counter[str], list[Listed]]:
+def _store_people(source: Import, chunk: Chunk, now: datetime, *, all_new: bool) -> tuple[Counter[str], list[Listed]]:
     """What was done, and what is to be listed about rows."""
     if not chunk.people:
         return Counter(), []
     if source.kind == ImportKind.PARTICIPANTS:
-        return store_participants(source.organization, source, chunk, answers=_answers(source, now), now=now)
+        answers = _answers(source, now)
+        return store_participants(source.organization, source, chunk, answers=answers, now=now, all_new=all_new)
     return store_suppressions(source.organization, source, chunk, now=now), []
 
 
