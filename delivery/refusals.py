@@ -15,7 +15,10 @@ from datetime import datetime
 from accounts.models import Organization
 from common.crypto import decrypt_secret, encrypt_secret
 from common.tenancy import tenant
+from consent.rules import ChoiceValue, Source
+from consent.services import record_choice
 from delivery.models import AddressKey, SuppressedHash, Suppression, SuppressionReason
+from participants.models import Participant
 
 DIGEST_BYTES = 32
 
@@ -83,22 +86,24 @@ def erased_addresses(organization: Organization, norms: Iterable[str]) -> set[st
         return {by_digest[bytes(digest)] for digest in found.values_list("digest", flat=True)}
 
 
-def release_hash(organization: Organization, email_norm: str, *, now: datetime) -> SuppressedHash | None:
-    """Let an address in again, because its person came back. Who wanted no mail before still wants none.
+def welcome_back(organization: Organization, participant: Participant, *, now: datetime) -> bool:
+    """Let an erased address in again, because its person came back by their own act: call it before noting that act.
 
-    What it returns holds the tracking that the person had refused; see ``consent.services.record_choice``.
+    What they had forbidden holds again: marketing mail, and the measuring that they refused. Whatever they say now
+    is newer, and counts. False when the address was never erased.
     """
+    email_norm = participant.email_norm
     with tenant(organization.pk):
         key = _known_key(organization)
         if key is None:
-            return None
+            return False
         row = (
             SuppressedHash.objects.select_for_update()
             .filter(organization=organization, digest=address_digest(key, email_norm))
             .first()
         )
         if row is None:
-            return None
+            return False
         Suppression.objects.bulk_create(
             [
                 Suppression(
@@ -112,5 +117,21 @@ def release_hash(organization: Organization, email_norm: str, *, now: datetime) 
             ],
             ignore_conflicts=True,
         )
+        _refuse_again(organization, participant, row, now=now)
         row.delete()
-        return row
+        return True
+
+
+def _refuse_again(organization: Organization, participant: Participant, row: SuppressedHash, *, now: datetime) -> None:
+    kinds = {kind for kinds in row.refused.values() for kind in kinds}
+    no = {kind: ChoiceValue.NO if kind in kinds else None for kind in ("opens", "clicks")}
+    record_choice(
+        organization,
+        participant,
+        opens=no["opens"],
+        clicks=no["clicks"],
+        source=Source.PERSON,
+        method="kept_refusal",
+        happened_at=row.created_at,
+        now=now,
+    )

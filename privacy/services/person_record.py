@@ -1,0 +1,156 @@
+"""What is kept about one person, part by part, with names that say what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Organization
+from campaigns.models import Participation
+from consent.models import Choice, ChoiceEvent, Subscription
+from consent.reasons import REASONS
+from consent.rules import Reason
+from delivery.models import Message, ServiceMessage, Suppression
+from participants.models import Participant
+from privacy.models import InactivityCheck, PersonRequest
+from tracking.models import Actor, Hit, HitKind, HitsForgotten, PastHits, TrackedMessage
+
+# The order of the files, and what stands about each in README.txt.
+PARTS = {
+    "person": _("your address, name, country, language and other attributes"),
+    "choices": _("what you chose about the measuring of opens and clicks, as it stands"),
+    "choice_history": _("each time that you chose: when, how, and the words that you saw"),
+    "subscriptions": _("what you are or were subscribed to, on what ground"),
+    "participations": _("campaigns that you took part in"),
+    "entries": _("what you sent with forms"),
+    "messages": _("emails sent to you, and for each whether it was measured and why"),
+    "opens_and_clicks": _("opens and clicks that were recorded of you"),
+    "forgotten_opens_and_clicks": _("what was done with opens and clicks after you refused"),
+    "service_messages": _("single messages to you, such as confirmations and receipts"),
+    "requests": _("what you asked for, and how it was answered"),
+    "questions_whether_to_stay": _("whether you were asked to confirm that you want to go on"),
+    "suppressions": _("why no mail, or no marketing mail, is sent to your address"),
+}
+
+type Row = dict[str, Any]
+
+
+def person_record(organization: Organization, participant: Participant, *, now: datetime) -> dict[str, Any]:
+    """Everything about a person. ``now`` is the moment that it says."""
+    parts: dict[str, Callable[[Organization, Participant], Any]] = {
+        "person": _person,
+        "choices": _choices,
+        "choice_history": _choice_history,
+        "subscriptions": _subscriptions,
+        "participations": _participations,
+        "messages": _messages,
+        "opens_and_clicks": _hits,
+        "forgotten_opens_and_clicks": _forgotten,
+        "service_messages": _service_messages,
+        "requests": _requests,
+        "questions_whether_to_stay": _inactivity_checks,
+        "suppressions": _suppressions,
+    }
+    record: dict[str, Any] = {"organization": organization.legal_name or organization.name, "made_at": now}
+    return record | {name: make(organization, participant) for name, make in parts.items()}
+
+
+def _rows(found: QuerySet[Any], *fields: str, **named: str) -> list[Row]:
+    return list(found.values(*fields, **{name: F(source) for name, source in named.items()}))
+
+
+def _person(organization: Organization, participant: Participant) -> Row:
+    columns = ("email", "first_name", "last_name", "locale", "external_id", "attributes", "created_at", "updated_at")
+    return {name: getattr(participant, name) for name in columns} | {"country": str(participant.country)}
+
+
+def _choices(organization: Organization, participant: Participant) -> list[Row]:
+    found = Choice.objects.filter(organization=organization, participant=participant)
+    return _rows(found, "opens", "opens_at", "opens_source", "clicks", "clicks_at", "clicks_source")
+
+
+def _choice_history(organization: Organization, participant: Participant) -> list[Row]:
+    found = ChoiceEvent.objects.filter(organization=organization, participant=participant).order_by("id")
+    return _rows(found, "kind", "value", "source", "method", "happened_at", "recorded_at", "wording", "evidence")
+
+
+def _subscriptions(organization: Organization, participant: Participant) -> list[Row]:
+    found = Subscription.objects.filter(organization=organization, participant=participant).order_by("id")
+    columns = ("basis", "source", "wording", "subscribed_at", "unsubscribed_at")
+    return _rows(found, *columns, website="topic__website__name", topic_name="topic__name")
+
+
+def _participations(organization: Organization, participant: Participant) -> list[Row]:
+    found = Participation.objects.filter(organization=organization, participant=participant).order_by("id")
+    return _rows(found, "participated_at", "source", campaign_name="campaign__name")
+
+
+def _messages(organization: Organization, participant: Participant) -> list[Row]:
+    found = Message.objects.filter(organization=organization, participant=participant).order_by("id")
+    columns = ("status", "queued_at", "sent_at", "decided_at", "opens", "opens_reason", "clicks", "clicks_reason")
+    rows = _rows(
+        found, *columns, website="mailing__website__name", email="mailing__launch__email__name",
+        subject="mailing__launch__email__subject",
+    )  # fmt: skip
+    for row in rows:
+        for kind in ("opens", "clicks"):
+            row[f"{kind}_reason"] = _sentence(row[f"{kind}_reason"])
+    return rows
+
+
+def _sentence(reason: str) -> str:
+    return str(REASONS[Reason(reason)]) if reason else ""
+
+
+def _hits(organization: Organization, participant: Participant) -> list[Row]:
+    copies = TrackedMessage.objects.filter(organization=organization, participant=participant)
+    contents = list(copies.values_list("content_id", flat=True))
+    found = Hit.objects.filter(
+        organization_id=organization.pk, content_id__in=contents, tracked_message__in=copies
+    ).order_by("received_at")
+    rows = _rows(found, "received_at", "kind", "actor", "link_number", "content_id", website="content__website__name")
+    links = dict(copies.values_list("content_id", "content__links"))
+    for row in rows:
+        targets = {link["number"]: link["url"] for link in links.get(row.pop("content_id"), [])}
+        row["link"] = targets.get(row.pop("link_number"), "")
+        row["kind"] = str(HitKind(row["kind"]).label)
+        row["actor"] = str(Actor(row["actor"]).label)
+    return rows
+
+
+def _forgotten(organization: Organization, participant: Participant) -> list[Row]:
+    found = HitsForgotten.objects.filter(organization=organization, participant=participant).order_by("id")
+    rows = _rows(found, "kind", "done", "hits", "done_at")
+    for row in rows:
+        row["kind"], row["done"] = str(HitKind(row["kind"]).label), str(PastHits(row["done"]).label)
+    return rows
+
+
+def _service_messages(organization: Organization, participant: Participant) -> list[Row]:
+    found = ServiceMessage.objects.filter(organization=organization, participant=participant).order_by("id")
+    return _rows(found, "kind", "subject", "status", "queued_at", "sent_at", "to_email")
+
+
+def _requests(organization: Organization, participant: Participant) -> list[Row]:
+    found = PersonRequest.objects.filter(organization=organization, participant=participant).order_by("id")
+    columns = ("kind", "channel", "state", "details", "received_on", "due_on", "extension_reason", "answered_at")
+    return _rows(found, *columns, "answer")
+
+
+def _inactivity_checks(organization: Organization, participant: Participant) -> list[Row]:
+    found = InactivityCheck.objects.filter(organization=organization, participant=participant).order_by("id")
+    return _rows(found, "asked_at", "answer_by", "stayed_at", "ended_at", website="rule__website__name")
+
+
+def _suppressions(organization: Organization, participant: Participant) -> list[Row]:
+    found = Suppression.objects.filter(organization=organization, email_norm=participant.email_norm).order_by("id")
+    return _rows(found, "reason", "source", "created_at")
+
+
+def shown_parts(record: dict[str, Any]) -> Iterable[tuple[str, list[Row]]]:
+    """The parts of a record that have rows."""
+    return ((name, rows) for name, rows in record.items() if isinstance(rows, list) and rows)
