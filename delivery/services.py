@@ -61,6 +61,28 @@ class Envelope:
     list_unsubscribe: bool
 
 
+def envelope_of(
+    organization: Organization,
+    website: Website,
+    *,
+    purpose: Purpose | str,
+    sender_name: str = "",
+    reply_to: str = "",
+    campaign_name: str = "",
+) -> Envelope:
+    """Who an email is from, as it would be frozen now."""
+    return Envelope(
+        from_email=website.sender_email,
+        from_name=sender_name or website.sender_name,
+        reply_to=reply_to,
+        legal_name=organization.legal_name or organization.name,
+        legal_address=organization.legal_address,
+        website=website.name,
+        campaign=campaign_name,
+        list_unsubscribe=Purpose(purpose) == Purpose.MARKETING,
+    )
+
+
 def freeze_content(
     organization: Organization,
     website: Website,
@@ -73,15 +95,13 @@ def freeze_content(
     campaign_name: str = "",
 ) -> ContentSnapshot:
     """Keep an email as it is launched: whatever is edited afterwards, all its copies are the same."""
-    envelope = Envelope(
-        from_email=website.sender_email,
-        from_name=sender_name or website.sender_name,
+    envelope = envelope_of(
+        organization,
+        website,
+        purpose=purpose,
+        sender_name=sender_name,
         reply_to=reply_to,
-        legal_name=organization.legal_name or organization.name,
-        legal_address=organization.legal_address,
-        website=website.name,
-        campaign=campaign_name,
-        list_unsubscribe=Purpose(purpose) == Purpose.MARKETING,
+        campaign_name=campaign_name,
     )
     links = [{"number": link.number, "url": link.destination, "label": link.label} for link in compiled.links]
     with tenant(organization.pk):
