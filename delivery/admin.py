@@ -22,11 +22,11 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin import TenantAdmin, organization_of
-from accounts.models import Role
+from accounts.models import Organization, Role
 from delivery.models import CaughtMessage, Suppression, SuppressionReason
 from delivery.readers import OpenedMessage, open_caught, raw_of
 from delivery.selectors import neighbours
-from delivery.services import suppress
+from delivery.services import is_suppressed_hash, suppress
 from participants.rules import normalise_email, valid_email
 
 # Who may see the mail of single persons.
@@ -148,6 +148,9 @@ class SuppressionForm(forms.ModelForm):
         label=gettext_lazy("reason"), choices=SuppressionReason.choices, widget=UnfoldAdminSelectWidget
     )
 
+    # Set by the admin for each request.
+    organization: Organization
+
     class Meta:
         model = Suppression
         fields = ("email", "reason")
@@ -156,7 +159,10 @@ class SuppressionForm(forms.ModelForm):
         address = self.cleaned_data["email"]
         if not valid_email(address):
             raise forms.ValidationError(_("This is not an email address."))
-        return str(normalise_email(address))
+        norm = str(normalise_email(address))
+        if is_suppressed_hash(self.organization, norm):
+            raise forms.ValidationError(_("The person with this address was erased: no mail goes to it."))
+        return norm
 
 
 @admin.register(Suppression)
@@ -186,6 +192,11 @@ class SuppressionAdmin(TenantAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return ("email", "reason") if obj is None else ("email_norm", "reason", "source", "created_at")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.organization = organization_of(request)
+        return form
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return () if obj is None else ("email_norm", "reason", "source", "created_at")

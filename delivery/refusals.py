@@ -75,6 +75,29 @@ def is_suppressed_hash(organization: Organization, email_norm: str) -> bool:
     return email_norm in erased_addresses(organization, [email_norm])
 
 
+def keeps_addresses_out(organization: Organization) -> bool:
+    """Whether anybody was erased at all: if not, nothing needs to be hashed."""
+    with tenant(organization.pk):
+        return SuppressedHash.objects.filter(organization=organization).exists()
+
+
+def add_reason(organization: Organization, email_norm: str, reason: SuppressionReason | str) -> bool:
+    """Note why no mail goes to an erased address, without the address. False when it was not erased."""
+    with tenant(organization.pk):
+        key = _known_key(organization)
+        if key is None:
+            return False
+        rows = SuppressedHash.objects.select_for_update().filter(
+            organization=organization, digest=address_digest(key, email_norm)
+        )
+        row = rows.first()
+        if row is None:
+            return False
+        row.reasons = sorted({*row.reasons, SuppressionReason(reason).value})
+        row.save(update_fields=["reasons"])
+        return True
+
+
 def erased_addresses(organization: Organization, norms: Iterable[str]) -> set[str]:
     """Of many addresses, those that were erased. Hashes nothing where nobody was."""
     with tenant(organization.pk):

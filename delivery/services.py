@@ -24,6 +24,7 @@ from delivery.models import (
     Suppression,
     SuppressionReason,
 )
+from delivery.refusals import add_reason
 from delivery.refusals import is_suppressed_hash as is_suppressed_hash
 from delivery.refusals import suppress_hash as suppress_hash
 from delivery.rendering import CompiledEmail
@@ -268,8 +269,13 @@ def _unsent(mailing: Mailing) -> Any:
 def suppress(
     organization: Organization, email_norm: str, *, reason: SuppressionReason | str, source: str, now: datetime
 ) -> bool:
-    """Send nothing more of the kind that the reason names to an address. False when that was so already."""
+    """Send nothing more of the kind that the reason names to an address. False when that was so already.
+
+    News of an address that was erased meanwhile does not write it down again (rule D2).
+    """
     with tenant(organization.pk):
+        if add_reason(organization, email_norm, reason):
+            return False
         _row, created = Suppression.objects.get_or_create(
             organization=organization,
             email_norm=email_norm,

@@ -29,8 +29,9 @@ from accounts.models import Organization, User
 from campaigns.models import Campaign
 from consent.models import Basis, Topic
 from consent.rules import ChoiceValue
+from delivery.services import is_suppressed_hash
 from intake.models import Import, ImportKind
-from intake.reasons import FIELDS
+from intake.reasons import ERASED, FIELDS
 from intake.rules import (
     ATTRIBUTE_PREFIX,
     CONSENT_FIELDS,
@@ -283,6 +284,8 @@ class ParticipantForm(forms.ModelForm):
         others = Participant.objects.filter(organization=organization, email_norm=address.norm)
         if others.exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError(_("Another participant has this email address."))
+        if is_suppressed_hash(organization, address.norm):
+            raise forms.ValidationError(ERASED)
         return address.email
 
     # Set by the admin for each request; a new person has no organization yet.

@@ -65,6 +65,8 @@ ISSUES: Mapping[Issue, _StrPromise] = {
     Issue.TEMPORARY_BOUNCE: _("A temporary failure is no reason to stop writing; the row was left out."),
 }
 
+ERASED = _("The person with this address was erased. They can come back themselves, with a form.")
+
 FIELDS: Mapping[Field, _StrPromise] = {
     Field.EMAIL: _("Email address"),
     Field.COUNTRY: _("Country"),
@@ -93,6 +95,10 @@ COUNTED: Mapping[str, _StrPromise] = {
     "updated": ngettext_lazy("%d participant updated", "%d participants updated"),
     "unchanged": ngettext_lazy("%d participant was so already", "%d participants were so already"),
     "rejected": ngettext_lazy("%d row left out", "%d rows left out"),
+    "erased": ngettext_lazy(
+        "%d row left out, since the person was erased and only they can come back",
+        "%d rows left out, since the people were erased and only they can come back",
+    ),
     "duplicates": ngettext_lazy(
         "%d row repeated an address of the same file; the last one counted",
         "%d rows repeated an address of the same file; the last one counted",

@@ -19,11 +19,11 @@ from consent.models import Basis, Topic
 from consent.selectors import local_day
 from consent.services import apply_move
 from delivery.models import Suppression, SuppressionReason
-from delivery.services import suppress
+from delivery.services import is_suppressed_hash, suppress
 from intake.imports import open_import
 from intake.models import Import, ImportKind, ImportState
 from intake.readers import examine_file
-from intake.reasons import PROVENANCE_PARTS, file_problem_sentence
+from intake.reasons import ERASED, PROVENANCE_PARTS, file_problem_sentence
 from intake.rules import (
     PROVENANCE,
     FileProblem,
@@ -204,11 +204,16 @@ def _whole_provenance(plan: ImportPlan) -> dict[str, str]:
 def save_participant(
     organization: Organization, participant: Participant, *, now: datetime, **changes: Any
 ) -> Participant:
-    """Make a participant, or change only what is named; sent copies follow to another country (rules S5, H1)."""
+    """Make a participant, or change only what is named; sent copies follow to another country (rules S5, H1).
+
+    This is for others than the person: an address that was erased is refused (rule D2).
+    """
     changes["updated_at"] = now
     if participant.pk is None or "email" in changes:
         address = _parse_address(str(changes.get("email", "")))
         changes |= {"email": address.email, "email_norm": address.norm}
+        if is_suppressed_hash(organization, address.norm):
+            raise ParticipantRefused(str(ERASED), field_name="email")
     try:
         with transaction.atomic():
             if participant.pk is None:

@@ -205,12 +205,6 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
             messages.error(request, str(refusal))
             return HttpResponseRedirect(request.path)
 
-    def log_addition(self, request: HttpRequest, obj: Participant, message: Any) -> Any:
-        """Not in Django's own log: it would keep the address outside of the organization's walls, and for good."""
-
-    def log_change(self, request: HttpRequest, obj: Participant, message: Any) -> Any:
-        """As above."""
-
     def find(self, organization: Organization, pk: int) -> Participant | None:
         return Participant.objects.filter(organization=organization, pk=pk).first()
 

@@ -19,6 +19,7 @@ from consent.imports import VERDICTS_TABLE, Answers, record_choices, subscribe_p
 from consent.models import Basis, Topic
 from consent.rules import Kind, Verdict
 from consent.services import apply_move
+from delivery.refusals import erased_addresses, keeps_addresses_out
 from intake.models import Import
 from intake.readers.participants import COLUMNS
 from intake.readers.rows import Chunk, Listed
@@ -69,6 +70,8 @@ _INDEX = "CREATE UNIQUE INDEX IF NOT EXISTS intake_person_id ON intake_person (p
 _LOOK = """
 SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE changes), count(*) FILTER (WHERE moves)
   FROM intake_person"""
+
+_NEW = "SELECT email_norm FROM intake_person WHERE is_new"
 
 # Held until the end, so that nobody moves them elsewhere meanwhile.
 _MOVING = """
@@ -135,13 +138,15 @@ def store_participants(
     work = _Work(organization, source, now)
     if all_new:
         copy_chunk(chunk, create=_CREATE_NEW, copy=_COPY_NEW)
-        created, updated, moving = chunk.people, 0, 0
+        people = chunk.people - _leave_out_erased(work)
+        created, updated, moving = people, 0, 0
     else:
         copy_chunk(chunk, create=_CREATE, copy=_COPY)
         work.execute(_FIND)
+        people = chunk.people - _leave_out_erased(work)
         ((created, updated, moving),) = work.fetch(_LOOK)
-    work.counts.update(created=created, updated=updated, unchanged=chunk.people - created - updated)
-    if created < chunk.people:
+    work.counts.update(created=created, updated=updated, unchanged=people - created - updated)
+    if created < people:
         work.execute(_INDEX)
     if moving:
         _move_people(work)
@@ -150,7 +155,7 @@ def store_participants(
     if created:
         work.execute(_INSERT)
     if any(target in CONSENT_FIELDS for target in source.mapping.values()):
-        _record_answers(work, answers, people=chunk.people)
+        _record_answers(work, answers, people=people)
     if source.topic is not None:
         _subscribe(work, source.topic)
     if source.campaign is not None:
@@ -158,6 +163,21 @@ def store_participants(
             _JOIN_CAMPAIGN, {"campaign": source.campaign_id, "source": source.filename[:120]}
         )
     return work.counts, work.listed
+
+
+def _leave_out_erased(work: _Work) -> int:
+    """Nobody brings an erased person back but themselves (rule D2). Says how many rows were theirs.
+
+    Asked after the people of the chunk were looked up: somebody who was erased since then is not found as new.
+    They are counted and not listed, since the list would hold their address again.
+    """
+    if not keeps_addresses_out(work.organization):
+        return 0
+    erased = erased_addresses(work.organization, [norm for (norm,) in work.fetch(_NEW)])
+    if erased:
+        work.execute("DELETE FROM intake_person WHERE email_norm = ANY(%(erased)s)", {"erased": list(erased)})
+        work.counts["erased"] = len(erased)
+    return len(erased)
 
 
 def copy_chunk(chunk: Chunk, *, create: str, copy: str) -> None:

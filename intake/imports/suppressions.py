@@ -9,6 +9,7 @@ from django.db import connection
 
 from accounts.models import Organization
 from consent.imports import end_subscriptions
+from delivery.refusals import add_reason, erased_addresses, keeps_addresses_out
 from intake.imports.participants import copy_chunk
 from intake.models import Import
 from intake.readers.rows import Chunk
@@ -33,12 +34,29 @@ SELECT DISTINCT email_norm FROM intake_row WHERE reason IN ('unsubscribed', 'com
 def store_suppressions(organization: Organization, source: Import, chunk: Chunk, *, now: datetime) -> Counter[str]:
     """Suppress the addresses of a chunk; whoever unsubscribed or complained has no subscription any more."""
     copy_chunk(chunk, create=_CREATE, copy=_COPY)
+    erased = _note_erased(organization)
     with connection.cursor() as cursor:
         cursor.execute(_SUPPRESS, [organization.pk, source.filename[:120], now])
         added = cursor.rowcount
         cursor.execute(_LEAVERS)
     return Counter(
         suppressed=added,
-        suppressed_already=chunk.people - added,
+        suppressed_already=chunk.people - added - erased,
+        erased=erased,
         subscriptions_ended=end_subscriptions(organization, table="intake_leaver", now=now),
     )
+
+
+def _note_erased(organization: Organization) -> int:
+    """Addresses of erased people are not written down again; the reason is kept with their hash. Says how many rows."""
+    if not keeps_addresses_out(organization):
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT email_norm, reason FROM intake_row")
+        rows = cursor.fetchall()
+        erased = erased_addresses(organization, {norm for norm, _reason in rows})
+        for norm, reason in rows:
+            if norm in erased:
+                add_reason(organization, norm, reason)
+        cursor.execute("DELETE FROM intake_row WHERE email_norm = ANY(%s)", [list(erased)])
+        return int(cursor.rowcount)

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from campaigns.lint import review_draft
 from campaigns.models import Email, FunctionalLink, Launch
