@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from accounts.models import Organization
 from campaigns.models import Launch
@@ -20,7 +20,7 @@ from consent.rules import Level, Reason
 from delivery.models import Message, MessageStatus
 from participants.models import Participant
 from reporting.rules import Rate, share
-from tracking.models import Actor, Hit, HitKind
+from tracking.models import Actor, ForgottenTotal, Hit, HitKind
 from websites.models import Website
 
 # A mail server has, or may have, these.
@@ -133,7 +133,7 @@ SELECT kind, count(*) FILTER (WHERE human > 0), count(*) FILTER (WHERE human = 0
        count(*) FILTER (WHERE human = 0 AND unsure = 0), sum(human)
   FROM (SELECT kind, count(*) FILTER (WHERE actor = 1) AS human, count(*) FILTER (WHERE actor = 3) AS unsure
           FROM tracking_hit
-         WHERE organization_id = %(organization)s AND content_id = %(content)s
+         WHERE organization_id = %(organization)s AND content_id = %(content)s AND tracked_message_id IS NOT NULL
          GROUP BY kind, tracked_message_id) AS per_person
  GROUP BY kind
 """
@@ -147,7 +147,18 @@ def _people_by_actor(organization: Organization, launch: Launch) -> dict[int, _P
         cursor.execute(PEOPLE, {"organization": organization.pk, "content": content_id})
         for kind, human, unsure, machine, total in cursor.fetchall():
             people[kind] = _People(human, unsure, machine, int(total))
+    for gone in _forgotten(content_id).filter(link_number=0):
+        of_kind = people[gone.kind]
+        of_kind.human += gone.human_people
+        of_kind.unsure += gone.unsure_people
+        of_kind.machine += gone.machine_people
+        of_kind.total_human += gone.human_hits
     return people
+
+
+def _forgotten(content_id: int) -> QuerySet[ForgottenTotal]:
+    """What hits had added that are gone since, or made anonymous: a report says what it said before (rule C11)."""
+    return ForgottenTotal.objects.filter(content=content_id)
 
 
 def _kind_report(kind: str, groups: Sequence[Mapping[str, Any]], people: _People) -> KindReport:
@@ -177,10 +188,14 @@ def _links(organization: Organization, launch: Launch, groups: Sequence[Mapping[
     counted = {
         row["link_number"]: row
         for row in _hits(organization, launch)
-        .filter(kind=HitKind.CLICK, actor=Actor.HUMAN)
+        .filter(kind=HitKind.CLICK, actor=Actor.HUMAN, tracked_message__isnull=False)
         .values("link_number")
         .annotate(n=Count("id"), people=Count("tracked_message_id", distinct=True))
     }
+    for gone in _forgotten(launch.mailing.snapshot.tracked_content_id).filter(kind=HitKind.CLICK, link_number__gt=0):
+        row = counted.setdefault(gone.link_number, {"n": 0, "people": 0})
+        row["n"] += gone.human_hits
+        row["people"] += gone.human_people
     rows = []
     for link in launch.mailing.snapshot.tracked_content.links:
         row = counted.get(link["number"], {"n": 0, "people": 0})
