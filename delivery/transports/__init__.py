@@ -5,6 +5,8 @@ Nothing in here asks the database but to find a member's organization, so that c
 
 from delivery.transports.accounts import (
     MAILBOX_HOST,
+    Account,
+    EspAccount,
     Security,
     SmtpAccount,
     TransportNotConfiguredError,
@@ -13,11 +15,14 @@ from delivery.transports.accounts import (
     parse_smtp_url,
 )
 from delivery.transports.members import MemberMailBackend
-from delivery.transports.pool import GroupSent, SmtpPool
+from delivery.transports.pool import Courier, GroupSent, SmtpPool, courier_for
 from delivery.transports.smtp import Outcome, Outgoing, Result, SmtpConnection, SmtpTroubleError
 
 __all__ = [
     "MAILBOX_HOST",
+    "Account",
+    "Courier",
+    "EspAccount",
     "GroupSent",
     "MemberMailBackend",
     "Outcome",
@@ -30,6 +35,7 @@ __all__ = [
     "SmtpTroubleError",
     "TransportNotConfiguredError",
     "account_of",
+    "courier_for",
     "mailbox_password",
     "parse_smtp_url",
 ]

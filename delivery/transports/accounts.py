@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import unquote, urlsplit
@@ -37,9 +38,25 @@ class SmtpAccount:
     security: Security = Security.NONE
     username: str = ""
     password: str = ""
+    # Typed by a member and not by the operator: its addresses are judged (common/safe_http.py).
+    is_judged: bool = False
 
     def __repr__(self) -> str:
         return f"SmtpAccount({self.security}://{self.host}:{self.port})"
+
+
+@dataclass(frozen=True, slots=True)
+class EspAccount:
+    """A sending service behind an API, with what it asks for."""
+
+    provider: str
+    settings: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"EspAccount({self.provider})"
+
+
+type Account = SmtpAccount | EspAccount
 
 
 def parse_smtp_url(url: str) -> SmtpAccount:

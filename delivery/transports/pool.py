@@ -8,8 +8,10 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from delivery.transports.accounts import SmtpAccount
+from delivery.transports.accounts import Account, EspAccount
+from delivery.transports.esp import EspConnection
 from delivery.transports.smtp import (
     CONNECT_SECONDS,
     Outcome,
@@ -31,21 +33,36 @@ class GroupSent:
     seconds: float
 
 
+class Courier(Protocol):
+    """A connection that takes messages, whatever it speaks."""
+
+    def open(self) -> None: ...
+
+    def send(self, group: Sequence[Outgoing]) -> tuple[list[Outcome], SmtpTroubleError | None]: ...
+
+    def close(self) -> None: ...
+
+
+def courier_for(account: Account) -> Courier:
+    """A connection of the kind that the account asks for; not opened yet."""
+    return EspConnection(account) if isinstance(account, EspAccount) else SmtpConnection(account)
+
+
 class SmtpPool:
     """Connections that work side by side, each in a thread of its own. The threads know nothing of the database."""
 
-    def __init__(self, account: SmtpAccount, *, size: int) -> None:
+    def __init__(self, account: Account, *, size: int) -> None:
         self.size = size
         self.busy = 0
         self._account = account
         self._groups: queue.SimpleQueue[Sequence[Outgoing] | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[GroupSent] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._opened: SmtpConnection | None = None
+        self._opened: Courier | None = None
 
     def open(self) -> None:
         """Make sure that the server talks to us before anything is prepared for it; raises SmtpTroubleError."""
-        self._opened = SmtpConnection(self._account)
+        self._opened = courier_for(self._account)
         self._opened.open()
 
     @property
@@ -55,7 +72,7 @@ class SmtpPool:
     def submit(self, group: Sequence[Outgoing]) -> None:
         self.busy += 1
         if len(self._threads) < self.busy:
-            connection, self._opened = self._opened or SmtpConnection(self._account), None
+            connection, self._opened = self._opened or courier_for(self._account), None
             thread = threading.Thread(target=self._work, args=(connection,), name="smtp", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -81,7 +98,7 @@ class SmtpPool:
         for thread in self._threads:
             thread.join(timeout=CONNECT_SECONDS)
 
-    def _work(self, connection: SmtpConnection) -> None:
+    def _work(self, connection: Courier) -> None:
         while (group := self._groups.get()) is not None:
             started = time.monotonic()
             try:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from common.safe_http import open_socket
 from delivery.transports.accounts import Security, SmtpAccount
 
 CONNECT_SECONDS = 20.0
@@ -36,6 +37,8 @@ class Outgoing:
     sender: str
     recipient: str
     data: bytes
+    # Ours, for a sending service to report with; in the envelope of SMTP it stands in the sender.
+    reference: str = ""
 
 
 class Result(StrEnum):
@@ -57,6 +60,8 @@ class Outcome:
     id: int
     result: Result
     words: str = ""
+    # What the sending service calls the message.
+    provider_id: str = ""
 
 
 class SmtpTroubleError(Exception):
@@ -81,7 +86,7 @@ class SmtpConnection:
         self._account = account
         self._smtp: smtplib.SMTP | None = None
         self._sent = 0
-        self._pipelines = self._takes_size = self._takes_8bit = False
+        self._pipelines = self._takes_size = self._takes_8bit = self._takes_chunks = self._takes_utf8 = False
         # From the moment that the server took the sender until its verdict on the envelope.
         self._in_envelope = False
         # From the moment that a message's bytes leave until the server's verdict on them.
@@ -100,15 +105,20 @@ class SmtpConnection:
             raise SmtpTroubleError(
                 f"{error.smtp_code} {_words(error.smtp_error)}", lasting=_is_lasting(error)
             ) from error
-        except (smtplib.SMTPNotSupportedError, ssl.SSLCertVerificationError) as error:
-            raise SmtpTroubleError(str(error), lasting=True) from error
+        except (smtplib.SMTPNotSupportedError, ssl.SSLError) as error:
+            raise SmtpTroubleError(_tls_words(self._account, error), lasting=_is_misconfigured(error)) from error
         except (OSError, smtplib.SMTPException) as error:
             raise SmtpTroubleError(str(error) or type(error).__name__) from error
         self._sent = 0
         self._resetting = False
-        self._pipelines, self._takes_size, self._takes_8bit = (
-            self._smtp.has_extn(name) for name in ("pipelining", "size", "8bitmime")
+        self._pipelines, self._takes_size, self._takes_8bit, self._takes_chunks, self._takes_utf8 = (
+            self._smtp.has_extn(name) for name in ("pipelining", "size", "8bitmime", "chunking", "smtputf8")
         )
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """What the server says that it can do, once it is open."""
+        return tuple(sorted(name.upper() for name in self._connected.esmtp_features))
 
     def close(self) -> None:
         smtp, self._smtp = self._smtp, None
@@ -144,11 +154,11 @@ class SmtpConnection:
         account = self._account
         options: dict[str, Any] = {"local_hostname": our_name(), "timeout": CONNECT_SECONDS}
         if account.security is Security.IMPLICIT_TLS:
-            smtp: smtplib.SMTP = smtplib.SMTP_SSL(
-                account.host, account.port, context=ssl.create_default_context(), **options
-            )
+            tls = _JudgedSmtpTls if account.is_judged else smtplib.SMTP_SSL
+            smtp: smtplib.SMTP = tls(account.host, account.port, context=ssl.create_default_context(), **options)
         else:
-            smtp = smtplib.SMTP(account.host, account.port, **options)
+            plain = _JudgedSmtp if account.is_judged else smtplib.SMTP
+            smtp = plain(account.host, account.port, **options)
         try:
             if account.security is Security.STARTTLS:
                 smtp.starttls(context=ssl.create_default_context())
@@ -165,6 +175,12 @@ class SmtpConnection:
         return smtp
 
     def _transact(self, message: Outgoing, following: Outgoing | None) -> Outcome:
+        if not self._can_say(message):
+            # Nothing was said of it to the server, which still waits for the next envelope.
+            self._announce(b"", following)
+            return Outcome(
+                message.id, Result.REFUSED, "the mail server takes no addresses with such letters (SMTPUTF8)"
+            )
         refusal = self._envelope_refusal(message)
         if refusal is not None:
             # The server may hold half an envelope: it must forget it before the next one.
@@ -172,14 +188,20 @@ class SmtpConnection:
             self._resetting = True
             return refusal
         self._in_data = True
-        self._announce(_dotted(message.data), following)
+        self._announce(self._payload(message.data), following)
         code, words = self._reply()
         self._in_data = False
         return _judge(message, code, words)
 
+    def _payload(self, data: bytes) -> bytes:
+        """The message as one chunk (RFC 3030) where the server takes it, else with its dots doubled."""
+        return b"BDAT %d LAST\r\n%b" % (len(data), data) if self._takes_chunks else _dotted(data)
+
     def _announce(self, first: bytes, following: Outgoing | None) -> None:
         """Write what is due, and with it the next envelope, so that one round trip serves both."""
-        piped = b"".join(self._envelope(following)) if following is not None and self._pipelines else b""
+        piped = b""
+        if following is not None and self._pipelines and self._can_say(following):
+            piped = b"".join(self._envelope(following))
         if first or piped:
             _socket_of(self._connected).sendall(first + piped)
 
@@ -212,14 +234,20 @@ class SmtpConnection:
             raise SmtpTroubleError(_said(*answers[0]), lasting=True)
         return _judge(message, *bad)
 
-    def _envelope(self, message: Outgoing) -> tuple[bytes, bytes, bytes]:
+    def _can_say(self, message: Outgoing) -> bool:
+        """Whether the server knows the letters of the addresses (RFC 6531)."""
+        return self._takes_utf8 or (message.recipient + message.sender).isascii()
+
+    def _envelope(self, message: Outgoing) -> tuple[bytes, ...]:
         options = b" SIZE=%d" % len(message.data) if self._takes_size else b""
         if self._takes_8bit and not message.data.isascii():
             options += b" BODY=8BITMIME"
         if not (message.recipient + message.sender).isascii():
             options += b" SMTPUTF8"
         mail = b"MAIL FROM:<%s>%s\r\n" % (message.sender.encode(), options)
-        return mail, b"RCPT TO:<%s>\r\n" % message.recipient.encode(), b"DATA\r\n"
+        recipient = b"RCPT TO:<%s>\r\n" % message.recipient.encode()
+        # A chunk follows the envelope at once; it needs no leave.
+        return (mail, recipient) if self._takes_chunks else (mail, recipient, b"DATA\r\n")
 
     @property
     def _connected(self) -> smtplib.SMTP:
@@ -254,6 +282,23 @@ class SmtpConnection:
             self._smtp = None
 
 
+class _JudgedSmtp(smtplib.SMTP):
+    """A connection to an address that was judged; the name stays what the certificate is compared with."""
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return open_socket(host, port, timeout=timeout)
+
+
+class _JudgedSmtpTls(smtplib.SMTP_SSL):
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        plain = open_socket(host, port, timeout=timeout)
+        try:
+            return self.context.wrap_socket(plain, server_hostname=host)
+        except OSError:
+            plain.close()
+            raise
+
+
 def _socket_of(smtp: smtplib.SMTP) -> socket.socket:
     if smtp.sock is None:
         raise smtplib.SMTPServerDisconnected("connection lost")
@@ -267,6 +312,23 @@ def _words(said: bytes | str) -> str:
 
 def _said(code: int, words: bytes) -> str:
     return f"{code} {_words(words)}"
+
+
+def _tls_words(account: SmtpAccount, error: Exception) -> str:
+    """What is wrong with the encryption, in words that name the server."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate of {account.host} is not to be trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"no encrypted connection to {account.host}: {error.reason or error}"
+    return str(error)
+
+
+def _is_misconfigured(error: Exception) -> bool:
+    """A certificate does not get better by waiting, nor does a port that speaks no TLS."""
+    return not isinstance(error, ssl.SSLError) or (
+        isinstance(error, ssl.SSLCertVerificationError)
+        or error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+    )
 
 
 def _is_lasting(error: smtplib.SMTPResponseException) -> bool:

@@ -16,6 +16,7 @@ import email
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,9 +61,27 @@ class Received:
 class SmtpServer:
     """Starts the server, tells it how to behave, reads what it got."""
 
-    def __init__(self, folder: Path, *, pipelining: bool = True, auth: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        pipelining: bool = True,
+        auth: tuple[str, str] | None = None,
+        tls: str = "",
+        certificate: tuple[Path, Path] | None = None,
+        chunking: bool = False,
+        utf8: bool = True,
+    ) -> None:
+        """``tls``: "starttls" or "implicit", with the files of ``certificate`` (chain, key)."""
         self._folder = folder
-        self._options = {"pipelining": pipelining, "auth": auth}
+        self._options = {
+            "pipelining": pipelining,
+            "auth": auth,
+            "tls": tls,
+            "certificate": [str(path) for path in certificate or ()],
+            "chunking": chunking,
+            "utf8": utf8,
+        }
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
 
@@ -109,6 +128,11 @@ class SmtpServer:
     def recipients(self) -> list[str]:
         return [received.rcpt_to for received in self.messages()]
 
+    def chunks(self) -> int:
+        """How many messages came as chunks (BDAT)."""
+        path = self._folder / "chunks"
+        return path.stat().st_size if path.exists() else 0
+
     def connections(self) -> int:
         """How many times somebody connected."""
         path = self._folder / "connections"
@@ -137,6 +161,7 @@ class _Server:
     hang_up_at_rcpt    recipients at whom the connection is cut
     hang_up_after      recipients whose message is taken, stored, and never answered
     hang_up_unstored   recipients whose message is read, thrown away, and never answered
+    hang               recipients whose message is read and stored; then nothing is said any more
     close_after        how many messages a connection may bring before 421
     seconds_per_message
     """
@@ -162,6 +187,7 @@ class _Server:
         with (self._folder / "connections").open("a") as file:
             file.write(".")
         offered = ["250-PIPELINING"] if self._options["pipelining"] else []
+        offered += ["250-CHUNKING"] if self._options["chunking"] else []
         return [responses[0], *offered, *responses[1:]]
 
     async def handle_MAIL(self, server, session, envelope, address, options):  # noqa: N802
@@ -196,6 +222,8 @@ class _Server:
                 head = json.dumps([envelope.mail_from, rcpt_to, len(raw)]).encode() + b"\n"
                 self._messages.write(head + raw)
             self._messages.flush()
+        if recipient in (self.mood("hang") or ()):
+            await asyncio.Event().wait()
         if recipient in (*(self.mood("hang_up_after") or ()), *(self.mood("hang_up_unstored") or ())):
             server.transport.abort()
             await asyncio.Event().wait()
@@ -225,18 +253,42 @@ def _run(folder: Path, port: int, options: dict[str, Any]) -> None:
             self._set_post_data_state()
             await self.push(words)
 
+        async def smtp_BDAT(self, arg):  # noqa: N802
+            size, _, last = arg.partition(" ")
+            data = await self._reader.readexactly(int(size))
+            if not self.envelope.rcpt_tos or last != "LAST":
+                await self.push("503 Error: need RCPT command")
+                return
+            with (folder / "chunks").open("a") as file:
+                file.write(".")
+            words = await handler.take(self, self.session, self.envelope, data)
+            self._set_post_data_state()
+            await self.push(words)
+
     def sign_in(server, session, envelope, mechanism, data) -> AuthResult:
         right = [data.login.decode(), data.password.decode()] == options["auth"]
         return AuthResult(success=right, handled=False)
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
+        context = None
+        if options["tls"]:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(*options["certificate"])
         server = await loop.create_server(
             lambda: Protocol(
-                handler, hostname="sink", enable_SMTPUTF8=True, auth_require_tls=False, authenticator=sign_in, loop=loop
+                handler,
+                hostname="sink",
+                enable_SMTPUTF8=options["utf8"],
+                auth_require_tls=options["tls"] == "starttls",
+                authenticator=sign_in,
+                tls_context=context if options["tls"] == "starttls" else None,
+                require_starttls=options["tls"] == "starttls",
+                loop=loop,
             ),
             "127.0.0.1",
             port,
+            ssl=context if options["tls"] == "implicit" else None,
         )
         sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
         sys.stdout.flush()
