@@ -11,7 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from config.asgi import Application, django_application
 from config.hosts import KnownHosts
-from tracking.recorder import CLICK, CONNECTION, OPEN, may_measure_sql
+from tracking.recorder import CHOICE, CLICK, CONNECTION, OPEN, may_measure_sql
 
 CONNECTIONS = 16
 
@@ -23,7 +23,7 @@ FROM (SELECT %s::uuid AS key, %s::smallint AS kind, %s::smallint AS link_number,
     %s::float8 AS at) a
 JOIN tracking_trackedmessage m ON m.key = a.key
 JOIN websites_measurementpermission p ON p.website_id = m.website_id AND p.country = m.country
-LEFT JOIN consent_choice c ON c.participant_id = m.participant_id
+{CHOICE}
 WHERE CASE a.kind WHEN {OPEN} THEN {may_measure_sql("opens")} WHEN {CLICK} THEN {may_measure_sql("clicks")} END
 """
 

@@ -13,15 +13,37 @@ APPEND_ONLY = ("consent_choiceevent", "websites_emailtrackingversion")
 RECORDED = ("tracking_hit",)
 CUT_LINKS = f"GRANT UPDATE (tracked_message_id, received_at) ON tracking_hit TO {APP}"
 
+_MOMENTS = ("with_yes", "unless_no", "if_informed", "professionals", "authentication", "legal_notice", "anonymous")
+_PERMISSION = (
+    "website_id",
+    "country",
+    "scope_id",
+    *(f"{kind}_{moment}_since" for kind in ("opens", "clicks") for moment in _MOMENTS),
+    "last_open_day_since",
+    "informed_collected_before",
+    "informed_before",
+    "until",
+)
+_CHOICE = (
+    "participant_id",
+    *(f"{kind}_{what}_since" for kind in ("opens", "clicks") for what in ("yes", "not_no", "informed")),
+    "informed_ground",
+    "collected_at",
+    "informed_at",
+)
 RECORDER_GRANTS = (
     "GRANT SELECT (id, key, organization_id, content_id, website_id, participant_id, country, opens, clicks,"
-    f" decided_at) ON tracking_trackedmessage TO {RECORDER}",
-    "GRANT SELECT (website_id, country, opens_with_yes_since, opens_unless_no_since, clicks_with_yes_since,"
-    f" clicks_unless_no_since) ON websites_measurementpermission TO {RECORDER}",
-    "GRANT SELECT (participant_id, opens_yes_since, opens_not_no_since, clicks_yes_since, clicks_not_no_since)"
-    f" ON consent_choice TO {RECORDER}",
+    f" exempt_purpose, subscribed, decided_at) ON tracking_trackedmessage TO {RECORDER}",
+    f"GRANT SELECT ({', '.join(_PERMISSION)}) ON websites_measurementpermission TO {RECORDER}",
+    f"GRANT SELECT ({', '.join(_CHOICE)}) ON consent_choice TO {RECORDER}",
+    # Whose day it is when somebody opens.
+    f"GRANT SELECT (id, timezone) ON accounts_organization TO {RECORDER}",
+    "GRANT SELECT (id, key, organization_id, content_id, website_id, opens_countries, clicks_countries, decided_at)"
+    f" ON tracking_anonymouscontent TO {RECORDER}",
     f"GRANT INSERT ON tracking_hit TO {RECORDER}",
     f"GRANT INSERT, SELECT ON tracking_hitbatch TO {RECORDER}",
+    f"GRANT INSERT, SELECT, UPDATE (day) ON tracking_lastopenday TO {RECORDER}",
+    f"GRANT INSERT, SELECT, UPDATE (hits) ON tracking_anonymoustotal TO {RECORDER}",
 )
 
 

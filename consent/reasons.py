@@ -12,30 +12,69 @@ from consent.rules import Basis, Reason, Verdict
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-# Why one sent copy is measured or not.
+# Why one sent copy is measured or not. The first words say how.
 REASONS: Mapping[Reason, _StrPromise] = {
     Reason.PERSON_SAID_YES: _("Measured: the person said yes to tracking."),
     Reason.PERSON_DID_NOT_REFUSE: _(
         "Measured: the website is set to Always track, no country asks for a yes or a legal justification covers it,"
         " and the person has not refused."
     ),
+    Reason.INFORMED_IN_TIME: _(
+        "Measured: the person was known before the rules, was informed in time, and has not refused. This is not a yes."
+    ),
+    Reason.PROFESSIONAL_DID_NOT_OBJECT: _(
+        "Measured: the website is for professionals, and the person was told clearly and left the box ticked. This is"
+        " not a yes."
+    ),
+    Reason.EXEMPT_AUTHENTICATION: _(
+        "Measured: the email serves to authenticate, which two people confirmed. What is recorded serves nothing else."
+    ),
+    Reason.EXEMPT_LEGAL_NOTICE: _(
+        "Measured: the law requires this notice, which two people confirmed. What is recorded serves nothing else."
+    ),
+    Reason.LAST_OPEN_DAY_ONLY: _(
+        "Last open day: the person subscribed to this mail and has not refused. Nothing but the day of the last open"
+        " is kept, to know whose address is still in use."
+    ),
+    Reason.COUNTED_WITHOUT_YES: _(
+        "Counted anonymously: the person is not measured, and what they open or click adds to a total without anybody"
+        " behind it."
+    ),
+    Reason.COUNTED_AFTER_NO: _(
+        "Counted anonymously: the person refused to be measured, and has not objected to totals without anybody behind"
+        " them."
+    ),
     Reason.WEBSITE_NEVER_TRACKS: _("Not measured: the website is set to Never track."),
+    Reason.MEASURING_STOPPED: _("Not measured: somebody pressed Stop measuring now on the website."),
     Reason.NO_NOTICE: _("Not measured: the website has no notice that informs people of this measurement."),
     Reason.PERSON_SAID_NO: _("Not measured: the person refused tracking."),
+    Reason.OBJECTED_TO_TOTALS: _("Not measured: the person objected to being counted, even anonymously."),
     Reason.NO_ANSWER: _("Not measured: the website tracks by consent, and the person has not answered."),
     Reason.COUNTRY_ASKS_FOR_YES: _(
         "Not measured: the website is set to Always track, but its country or the person's asks for a yes,"
         " and the person has not answered."
     ),
+    Reason.INFORMED_TOO_LATE: _(
+        "Not measured: the person was informed and did not refuse, but was not known or not informed by the dates of"
+        " the country's rules."
+    ),
+    Reason.INFORMED_NOT_ENOUGH: _(
+        "Not measured: the person was informed and did not refuse, but the country's rules ask for a yes."
+    ),
+    Reason.TICKED_BOX_NOT_ENOUGH: _(
+        "Not measured: the person left a ticked box as it was, which has no effect on this website or in this country."
+    ),
     Reason.PERMISSION_BEGAN_LATER: _("Not measured: the permission began only after this copy was decided."),
     Reason.TEST_SEND: _("Not measured: test sends never are."),
     Reason.PREVIEW: _("Not measured: previews never are."),
     Reason.WEB_VERSION: _("Not measured: the web version never is."),
+    Reason.CONSENT_REQUEST: _("Not measured: messages that ask for consent never are."),
 }
 
 # What a website permits for the people of one country.
 BASES: Mapping[Basis, _StrPromise] = {
     Basis.NEVER: _("Nobody is measured: the website is set to Never track."),
+    Basis.STOPPED: _("Nobody is measured: somebody pressed Stop measuring now."),
     Basis.NO_NOTICE: _("Nobody is measured: the website has no notice that informs people of this measurement."),
     Basis.WITH_YES: _("People who said yes are measured: the website tracks by consent."),
     Basis.WITH_YES_BY_LAW: _(

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from django.db import connection
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 from django_countries import countries
 
 from accounts.models import Organization
 from consent.columns import write_choices
-from consent.models import Choice, LegalJustification, Notice, Subscription
+from consent.grounds import Decided as Decided
+from consent.grounds import decide_all
+from consent.grounds import decisions_for as decisions_for
+from consent.models import Choice, LegalJustification, Notice, PolicyProposal, ProposalState, Subscription
 from consent.reasons import BASES, REASONS
 from consent.rules import (
-    BEGINNING,
-    NO_PERMISSION,
+    INDIVIDUAL,
     Basis,
-    ChoiceState,
     ChoiceValue,
-    Decision,
-    Grounds,
+    Justified,
     Level,
-    Permission,
+    Mail,
     Purpose,
-    Untracked,
     WebsiteState,
-    decide,
+    lifted_keys,
 )
 from participants.models import Participant
 from websites.models import Website
@@ -65,22 +62,56 @@ def justifications_of(organization: Organization, website: Website) -> QuerySet[
     )
 
 
+def proposals_of(organization: Organization, website: Website | None = None) -> QuerySet[PolicyProposal]:
+    """All proposals of a website, or of all of them, latest first."""
+    found = PolicyProposal.objects.filter(organization=organization)
+    if website is not None:
+        found = found.filter(website=website)
+    return found.select_related("website", "proposed_by", "decided_by", "dpo_opinion_by")
+
+
+def open_proposals(organization: Organization, website: Website | None = None) -> QuerySet[PolicyProposal]:
+    """Those that wait for a second person."""
+    return proposals_of(organization, website).filter(state=ProposalState.OPEN)
+
+
 def running(justifications: QuerySet[LegalJustification], day: date) -> QuerySet[LegalJustification]:
     """Those that count on a day: confirmed, not withdrawn, not ended. The last day counts."""
     return justifications.filter(confirmed_at__isnull=False, withdrawn_at__isnull=True, ends_on__gte=day)
 
 
+def notice_covers(organization: Organization, website: Website, *, now: datetime) -> frozenset[str]:
+    """What people of a website are told of (rules S13): what the latest text of every language covers.
+
+    Who reads one language is not informed by another one. A text that covers less takes back what it leaves out.
+    """
+    latest: dict[str, list[str]] = {}
+    published = notices_of(organization, website).filter(published_at__lte=now).order_by("language", "version")
+    for language, covers in published.values_list("language", "covers"):
+        latest[language] = covers
+    texts = [frozenset(covers) for covers in latest.values()]
+    return frozenset.intersection(*texts) if texts else frozenset()
+
+
 def website_state(organization: Organization, website: Website, *, now: datetime) -> WebsiteState:
     """All that decides what the website permits at a moment."""
-    lists = running(justifications_of(organization, website), local_day(organization, now)).values_list(
-        "countries", flat=True
-    )
+    counting = justifications_of(organization, website).filter(confirmed_at__isnull=False, withdrawn_at__isnull=True)
     return WebsiteState(
         tracking=EmailTracking(website.email_tracking),
         country=str(website.country),
-        has_notice=notices_of(organization, website).filter(published_at__lte=now).exists(),
-        justified_countries=frozenset(code for codes in lists for code in codes),
+        notice_covers=notice_covers(organization, website, now=now),
+        justifications=tuple(
+            Justified(rule_keys=frozenset(keys), countries=frozenset(codes), confirmed_at=confirmed_at, ends_on=ends_on)
+            for keys, codes, confirmed_at, ends_on in counting.values_list(
+                "rule_keys", "countries", "confirmed_at", "ends_on"
+            )
+            if confirmed_at is not None
+        ),
         declared_country=str(website.declared_country),
+        stopped=website.stopped_at is not None,
+        for_professionals=website.for_professionals,
+        opens_fallback=website.opens_fallback,
+        clicks_fallback=website.clicks_fallback,
     )
 
 
@@ -88,9 +119,11 @@ def why_refused(
     organization: Organization, website: Website, *, tracking: str, country: str, now: datetime
 ) -> str | None:
     """Why a website of a country cannot be set so (rules S7), in the person's words; None when it can."""
-    if tracking != EmailTracking.ALWAYS or not asks_for_consent(country, local_day(organization, now)):
+    day = local_day(organization, now)
+    if tracking != EmailTracking.ALWAYS or not asks_for_consent(country, day):
         return None
-    if country in website_state(organization, website, now=now).justified_countries:
+    # Opens and clicks are resolved apart: one that is not justified goes on asking for a yes.
+    if lifted_keys(website_state(organization, website, now=now), country, day) & frozenset(INDIVIDUAL.values()):
         return None
     return _(
         "In %(country)s people must say yes before they are measured. A website there can be set to Always track only "
@@ -100,92 +133,6 @@ def why_refused(
 
 
 # --- What is decided for whom -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """The decision for one copy, with what is frozen beside it."""
-
-    decision: Decision
-    # Whose permission counts at the hit: the participant's country, or "ZZ".
-    country: str
-    tracking_version_id: int | None
-
-
-_GROUNDS = """
-SELECT person.id, website.id, coalesce(nullif(person.country, ''), 'ZZ'),
-       (SELECT version.id FROM websites_emailtrackingversion version
-         WHERE version.website_id = website.id ORDER BY version.number DESC LIMIT 1),
-       permission.opens_basis, permission.opens_with_yes_since, permission.opens_unless_no_since,
-       permission.clicks_basis, permission.clicks_with_yes_since, permission.clicks_unless_no_since,
-       choice.opens, choice.opens_yes_since, choice.opens_not_no_since,
-       choice.clicks, choice.clicks_yes_since, choice.clicks_not_no_since
-  FROM participants_participant person
-  JOIN websites_website website
-    ON website.organization_id = person.organization_id AND website.id = ANY(%s)
-  LEFT JOIN websites_measurementpermission permission
-    ON permission.website_id = website.id AND permission.country = coalesce(nullif(person.country, ''), 'ZZ')
-  LEFT JOIN consent_choice choice ON choice.participant_id = person.id
- WHERE person.organization_id = %s AND person.id = ANY(%s)
-"""
-
-
-def _decide_all(
-    organization: Organization,
-    website_ids: Iterable[int],
-    participant_ids: Sequence[int],
-    *,
-    purpose: Purpose,
-    now: datetime,
-    untracked: Untracked | None,
-) -> dict[tuple[int, int], Decided]:
-    """The decision for each website and participant. One query; locks nothing."""
-    with connection.cursor() as cursor:
-        cursor.execute(_GROUNDS, [list(website_ids), organization.pk, list(participant_ids)])
-        rows = cursor.fetchall()
-    return {
-        (website_id, participant_id): Decided(
-            decide(
-                _grounds(permission_and_choice[0:3], permission_and_choice[6:9]),
-                _grounds(permission_and_choice[3:6], permission_and_choice[9:12]),
-                purpose=purpose,
-                now=now,
-                untracked=untracked,
-            ),
-            country,
-            version_id,
-        )
-        for participant_id, website_id, country, version_id, *permission_and_choice in rows
-    }
-
-
-def _grounds(permission: Sequence[Any], choice: Sequence[Any]) -> Grounds:
-    basis, with_yes_since, unless_no_since = permission
-    value, yes_since, not_no_since = choice
-    return Grounds(
-        # A country that no row knows permits nothing: what is asked for is a yes, and it holds since never.
-        basis=Basis(basis) if basis else Basis.WITH_YES_BY_LAW,
-        permission=Permission(with_yes_since, unless_no_since) if basis else NO_PERMISSION,
-        choice=ChoiceState(ChoiceValue(value), yes_since, not_no_since)
-        if value
-        else ChoiceState(not_no_since=BEGINNING),
-    )
-
-
-def decisions_for(
-    organization: Organization,
-    website: Website,
-    participant_ids: Sequence[int],
-    *,
-    purpose: Purpose | str,
-    now: datetime,
-    untracked: Untracked | None = None,
-) -> dict[int, Decided]:
-    """What is measured on a copy sent now, for each participant; used at send and in previews."""
-    decided = _decide_all(
-        organization, [website.pk], participant_ids, purpose=Purpose(purpose), now=now, untracked=untracked
-    )
-    return {participant_id: one for (_website_id, participant_id), one in decided.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +150,14 @@ class WhyRow:
 def why(organization: Organization, participant: Participant, *, now: datetime) -> list[WhyRow]:
     """For the page of a participant: each website of the organization, what is decided, and which rule decided it."""
     websites = list(Website.objects.filter(organization=organization).order_by("name", "pk"))
-    decided = _decide_all(
-        organization,
-        [website.pk for website in websites],
-        [participant.pk],
-        purpose=Purpose.MARKETING,
-        now=now,
-        untracked=None,
+    subscribed = set(
+        _subscribers(organization).filter(participant=participant).values_list("topic__website", flat=True)
     )
+    decided: dict[tuple[int, int], Decided] = {}
+    for to_subscriber in (True, False):
+        mail = Mail(purpose=Purpose.MARKETING, subscribed=to_subscriber)
+        ids = [website.pk for website in websites if (website.pk in subscribed) is to_subscriber]
+        decided |= decide_all(organization, ids, [participant.pk], mail, now=now)
     rows = []
     for website in websites:
         one = decided[website.pk, participant.pk]
@@ -341,11 +288,6 @@ def people_abroad(organization: Organization, website: Website, *, now: datetime
     )
 
 
-def has_ended_justification(organization: Organization, website: Website, *, now: datetime) -> bool:
-    """Whether a justification has ended that people without an answer may still be measured by."""
-    day = local_day(organization, now)
-    ended = justifications_of(organization, website).filter(
-        confirmed_at__isnull=False, withdrawn_at__isnull=True, ends_on__lt=day
-    )
-    loose = Q(opens_unless_no_since__isnull=False) | Q(clicks_unless_no_since__isnull=False)
-    return ended.exists() and website.permissions.filter(loose).exists()
+def is_outdated(organization: Organization, website: Website, *, now: datetime) -> bool:
+    """Whether time alone has taken back something that its permissions still say: a justification has ended."""
+    return website.permissions.filter(organization=organization, until__lte=now).exists()

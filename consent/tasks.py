@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.models import Organization
 from common.tenancy import call_door, tenant
-from consent.selectors import has_ended_justification
+from consent.selectors import is_outdated
 from consent.services import refresh_permissions
 from websites.models import Website
 
@@ -26,14 +26,17 @@ def refresh_all_permissions() -> int:
 
 @shared_task(name="consent.apply_ended_justifications")
 def apply_ended_justifications() -> int:
-    """Websites whose legal justification has ended go back to asking for a yes (rules S7). Says how many they are."""
+    """Websites whose legal justification has ended go back to asking for a yes (rules S7). Says how many they are.
+
+    Hits and messages know by themselves when it ended; until this has run, nothing but a yes counts on such a website.
+    """
     applied = 0
     for organization_id, website_id in call_door("door_justified_websites"):
         with tenant(organization_id):
             organization = Organization.objects.get(pk=organization_id)
             website = Website.objects.filter(organization=organization, pk=website_id).first()
             now = timezone.now()
-            if website and has_ended_justification(organization, website, now=now):
+            if website and is_outdated(organization, website, now=now):
                 refresh_permissions(organization, website, now=now)
                 applied += 1
     return applied

@@ -66,15 +66,16 @@ class Composer:
 
     def _measurement(self, claimed: Claimed) -> Measurement:
         """Nothing of a copy that is not measured names Pli's addresses for measuring (rule S1)."""
-        if claimed.tracking_key is None:
-            return NOT_MEASURED
         decision = claimed.decided.decision
-        return Measurement(
-            base_url=self._base_url,
-            opens_key=claimed.tracking_key if decision.opens == Level.INDIVIDUAL else None,
-            clicks_key=claimed.tracking_key if decision.clicks == Level.INDIVIDUAL else None,
-            secrets=self._secrets,
-        )
+        keys = {
+            Level.INDIVIDUAL: claimed.tracking_key,
+            Level.LAST_OPEN_DAY: claimed.tracking_key,
+            Level.ANONYMOUS: claimed.shared_key,
+        }
+        opens_key, clicks_key = keys.get(decision.opens), keys.get(decision.clicks)
+        if opens_key is None and clicks_key is None:
+            return NOT_MEASURED
+        return Measurement(base_url=self._base_url, opens_key=opens_key, clicks_key=clicks_key, secrets=self._secrets)
 
     def _variables(self, person: Person) -> Mapping[str, object]:
         envelope = self._envelope

@@ -17,15 +17,15 @@ from uuid import UUID
 from django.db import connection
 
 from common.tenancy import tenant
-from consent.rules import Level
-from consent.selectors import Decided, decisions_for
+from consent.grounds import Decided
 from consent.services import ensure_preference_keys
+from delivery.measuring import decide_copies, decisions_now, has_own_key, is_counted, is_weakened, own_part
 from delivery.models import Mailing, MailingState, Message, MessageStatus
 from delivery.rules import MOST_ATTEMPTS, blocking_reasons, needs_subscription, retry_after
 from delivery.services import forget_keys
 from delivery.transports import Outcome, Result
 from tracking.models import TrackedMessage
-from tracking.services import NewTracked, register_messages
+from tracking.services import register_messages
 
 # How long a decision may wait for its message to leave. Later it is made anew: nobody is measured on an old one.
 CLAIM_LEASE = timedelta(seconds=30)
@@ -60,8 +60,10 @@ class Claimed:
     person: Person
     decided: Decided
     decided_at: datetime
-    # The key of the copy, if anything of it is measured.
+    # The key of the copy, if anything of it is measured that belongs to the person.
     tracking_key: UUID | None
+    # The key of the launch's totals, if anything of the copy is counted without a person.
+    shared_key: UUID | None = None
 
 
 # --- Claiming ---------------------------------------------------------------------------------------------------------
@@ -197,10 +199,10 @@ def _decide(mailing: Mailing, due: Sequence[_Due], *, now: datetime) -> list[Cla
     people = [one.person.id for one in due]
     if not people:
         return []
-    organization, website = mailing.organization, mailing.website
-    decided = decisions_for(organization, website, people, purpose=mailing.purpose, now=now)
-    new = [_tracked(person, decided[person]) for person in people if is_measured(decided[person])]
-    registered = register_messages(organization, mailing.snapshot.tracked_content, new, decided_at=now)
+    organization, content = mailing.organization, mailing.snapshot.tracked_content
+    decided, shared = decide_copies(mailing, people, now=now)
+    new = [own_part(mailing, person, decided[person]) for person in people if has_own_key(decided[person])]
+    registered = register_messages(organization, content, new, decided_at=now)
     preferences = ensure_preference_keys(organization, people)
     _freeze(due, decided, {person: row[0] for person, row in registered.items()}, now=now)
     return [
@@ -214,18 +216,10 @@ def _decide(mailing: Mailing, due: Sequence[_Due], *, now: datetime) -> list[Cla
             decided=decided[one.person.id],
             decided_at=now,
             tracking_key=registered[one.person.id][1] if one.person.id in registered else None,
+            shared_key=shared if is_counted(decided[one.person.id]) else None,
         )
         for one in due
     ]
-
-
-def is_measured(decided: Decided) -> bool:
-    """Whether anything of a copy is measured."""
-    return Level.INDIVIDUAL in (decided.decision.opens, decided.decision.clicks)
-
-
-def _tracked(participant_id: int, decided: Decided) -> NewTracked:
-    return NewTracked(participant_id, decided.country, decided.decision.opens, decided.decision.clicks)
 
 
 def _freeze(due: Sequence[_Due], decided: dict[int, Decided], tracked: dict[int, int], *, now: datetime) -> None:
@@ -274,24 +268,11 @@ def may_leave(mailing: Mailing, claimed: Sequence[Claimed], *, now: datetime) ->
 
 
 def _no_longer_measurable(mailing: Mailing, claimed: Sequence[Claimed], *, now: datetime) -> set[int]:
-    measured = [one for one in claimed if one.tracking_key is not None]
+    measured = [one for one in claimed if one.tracking_key is not None or one.shared_key is not None]
     if not measured:
         return set()
-    people = [one.person.id for one in measured]
-    current = decisions_for(mailing.organization, mailing.website, people, purpose=mailing.purpose, now=now)
-    return {one.id for one in measured if _weakened(one.decided, current.get(one.person.id))}
-
-
-def _weakened(then: Decided, current: Decided | None) -> bool:
-    if current is None:
-        return True
-    return any(
-        before == Level.INDIVIDUAL and after != before
-        for before, after in (
-            (then.decision.opens, current.decision.opens),
-            (then.decision.clicks, current.decision.clicks),
-        )
-    )
+    current = decisions_now(mailing, [one.person.id for one in measured], now=now)
+    return {one.id for one in measured if is_weakened(one.decided, current.get(one.person.id))}
 
 
 def _release(ids: Iterable[int]) -> None:

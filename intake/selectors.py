@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,16 +15,7 @@ from campaigns.selectors import GONE_OUT
 from common.safe_csv import safe_cell
 from consent.models import Choice, ChoiceEvent, Subscription
 from consent.reasons import REASONS
-from consent.rules import (
-    NEVER_ANSWERED,
-    ChoiceState,
-    ChoiceValue,
-    Kind,
-    Level,
-    Permission,
-    Reason,
-    level_at_hit,
-)
+from consent.rules import Kind, Level, Reason
 from delivery.models import Message, Suppression
 from intake.models import Import, ImportIssue, ImportState
 from intake.reasons import ISSUES, count_sentences
@@ -32,6 +23,7 @@ from intake.rules import Issue
 from participants.models import Participant
 from participants.rules import normalise_email, valid_email
 from tracking.models import TrackedMessage
+from tracking.selectors import level_now
 from websites.models import MeasurementPermission
 
 # --- Imports --------------------------------------------------------------------------------------------------------
@@ -97,8 +89,10 @@ class Outcome:
     """What was decided about opens or clicks of one copy, by which rule, and whether that still holds (H1, S12)."""
 
     sentence: str
-    # Decided as measured, and no hit is recorded any more.
-    silenced: bool
+    # Decided as measured, and nothing is recorded any more.
+    silenced: bool = False
+    # Decided as measured, and nothing but the day of the last open is kept any more.
+    last_open_day_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +111,7 @@ class ReceivedMessage:
 MESSAGES_SHOWN = 50
 
 
-def messages_of(organization: Organization, participant: Participant) -> list[ReceivedMessage]:
+def messages_of(organization: Organization, participant: Participant, *, now: datetime) -> list[ReceivedMessage]:
     """The latest messages of a person, newest first."""
     messages = list(
         Message.objects.filter(organization=organization, participant=participant)
@@ -133,8 +127,8 @@ def messages_of(organization: Organization, participant: Participant) -> list[Re
             status=str(message.get_status_display()),
             at=message.sent_at or message.queued_at,
             decided_at=message.decided_at,
-            opens=_outcome(message, Kind.OPENS, permissions, choice),
-            clicks=_outcome(message, Kind.CLICKS, permissions, choice),
+            opens=_outcome(message, Kind.OPENS, permissions, choice, now),
+            clicks=_outcome(message, Kind.CLICKS, permissions, choice, now),
         )
         for message in messages
     ]
@@ -158,37 +152,24 @@ def _permissions_now(organization: Organization, messages: list[Message]) -> Per
     return {(row.website_id, row.country): row for row in rows}
 
 
-def _outcome(message: Message, kind: Kind, permissions: Permissions, choice: Choice | None) -> Outcome:
-    reason = getattr(message, f"{kind}_reason")
-    measured = getattr(message, kind) == Level.INDIVIDUAL and message.status in GONE_OUT
-    return Outcome(
-        sentence=str(REASONS[Reason(reason)]) if reason else "",
-        silenced=measured and _level_now(message.tracked_message, kind, permissions, choice) is Level.NONE,
-    )
+def _outcome(message: Message, kind: Kind, permissions: Permissions, choice: Choice | None, now: datetime) -> Outcome:
+    reason, frozen = getattr(message, f"{kind}_reason"), getattr(message, kind)
+    outcome = Outcome(sentence=str(REASONS[Reason(reason)]) if reason else "")
+    # Totals belong to nobody, so they are not asked about on somebody's page.
+    if frozen not in (Level.INDIVIDUAL, Level.LAST_OPEN_DAY) or message.status not in GONE_OUT:
+        return outcome
+    level = _level_now(message.tracked_message, kind, permissions, choice, now)
+    lowered = frozen == Level.INDIVIDUAL and level is Level.LAST_OPEN_DAY
+    return replace(outcome, silenced=level is Level.NONE, last_open_day_only=lowered)
 
 
-def _level_now(copy: TrackedMessage | None, kind: Kind, permissions: Permissions, choice: Choice | None) -> Level:
+def _level_now(
+    copy: TrackedMessage | None, kind: Kind, permissions: Permissions, choice: Choice | None, now: datetime
+) -> Level:
     """What a hit would leave now. Without its row, a copy belongs to nobody any more."""
-    permission = permissions.get((copy.website_id, copy.country)) if copy else None
-    if copy is None or permission is None:
+    if copy is None:
         return Level.NONE
-    return level_at_hit(
-        Level(getattr(copy, kind)),
-        Permission(getattr(permission, f"{kind}_with_yes_since"), getattr(permission, f"{kind}_unless_no_since")),
-        _choice_state(choice, kind),
-        decided_at=copy.decided_at,
-    )
-
-
-def _choice_state(choice: Choice | None, kind: Kind) -> ChoiceState:
-    """What a person chose about one kind, as the rules see it."""
-    if choice is None:
-        return NEVER_ANSWERED
-    return ChoiceState(
-        ChoiceValue(getattr(choice, kind)),
-        getattr(choice, f"{kind}_yes_since"),
-        getattr(choice, f"{kind}_not_no_since"),
-    )
+    return level_now(copy, kind, permissions.get((copy.website_id, copy.country)), choice, now=now)
 
 
 def choice_of(organization: Organization, participant: Participant) -> Choice | None:

@@ -1,4 +1,6 @@
-"""Stores opens and clicks of people who may be measured now, many with one statement.
+"""Stores what may be stored now of opens and clicks, many of them with one statement.
+
+A hit of somebody who may be measured, the day of a last open, or one more in a total without anybody behind it.
 
 One task takes everything that came in while the previous statement ran and stores it with the next one (group commit).
 Nothing about consent is remembered between statements: each of them asks the tables.
@@ -22,11 +24,16 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from common import metrics
+from tracking.rules import Actor
 
 logger = logging.getLogger(__name__)
 
 OPEN = 1
 CLICK = 2
+MACHINE = Actor.MACHINE.value
+# What a hit of somebody's copy leaves (``consent.rules.Level``).
+INDIVIDUAL = "individual"
+LAST_OPEN_DAY = "last_open_day"
 
 ANSWER_WITHIN_SECONDS = 0.25
 HITS_KEPT = 100_000
@@ -37,40 +44,115 @@ FIRST_RETRY_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 2.0
 
 
+def _held(permitted: str, chosen: str) -> str:
+    """Both sides of a ground, since before the copy m was decided (H1)."""
+    return f"({permitted} <= m.decided_at AND {chosen} <= m.decided_at)"
+
+
+# Somebody without a choice never answered, so silence has held since before any copy. That is the 1970 of
+# ``consent.rules.BEGINNING``; no copy is older.
+_SILENCE = "(CASE WHEN c.participant_id IS NULL THEN '-infinity'::timestamptz ELSE c.{kind}_not_no_since END)"
+# Time alone has taken something back, and the permission has not been resolved anew yet: nothing but a yes counts.
+_IN_FORCE = "(p.until IS NULL OR p.until > now())"
+
+
 def may_measure_sql(kind: str) -> str:
-    """``consent.rules.level_at_hit`` in SQL, for a tracked message m, its permission p and its choice c, if any.
+    """``consent.rules.level_at_hit`` as far as it says individual, in SQL.
 
-    Somebody without a choice never answered, so silence has held since before any copy.
+    For a tracked message m, its permission p and its choice c, if any. Not true is false or unknown.
     """
-    return f"""(m.{kind} = 'individual' AND (
-        (p.{kind}_with_yes_since <= m.decided_at AND c.{kind}_yes_since <= m.decided_at)
-        OR (p.{kind}_unless_no_since <= m.decided_at
-            AND (c.participant_id IS NULL OR c.{kind}_not_no_since <= m.decided_at))))"""
+    silence = _SILENCE.format(kind=kind)
+    return f"""(m.{kind} = 'individual' AND CASE m.exempt_purpose
+        WHEN '' THEN {_held(f"p.{kind}_with_yes_since", f"c.{kind}_yes_since")}
+            OR ({_IN_FORCE} AND ({_held(f"p.{kind}_unless_no_since", silence)}
+                OR CASE c.informed_ground
+                   WHEN 'existing' THEN {_held(f"p.{kind}_if_informed_since", f"c.{kind}_informed_since")}
+                       AND (p.informed_collected_before IS NULL OR c.collected_at < p.informed_collected_before)
+                       AND (p.informed_before IS NULL OR c.informed_at < p.informed_before)
+                   WHEN 'professional' THEN {_held(f"p.{kind}_professionals_since", f"c.{kind}_informed_since")}
+                   END))
+        WHEN 'authentication' THEN {_IN_FORCE} AND {_held(f"p.{kind}_authentication_since", silence)}
+        WHEN 'legal_notice' THEN {_IN_FORCE} AND {_held(f"p.{kind}_legal_notice_since", silence)}
+        END)"""
 
 
-# The batch is stored only with its first hit: where nobody may be measured, nothing at all is written (H1). When the
-# batch is there already, because the answer of an earlier try was lost, ``batch`` is empty and nothing is added.
+def may_keep_last_open_day_sql() -> str:
+    """``consent.rules.level_at_hit`` as far as it says last open day, in SQL, for an open of the same m, p and c."""
+    silence = _SILENCE.format(kind="opens")
+    return f"""(m.opens IN ('individual', 'last_open_day') AND m.subscribed AND {_IN_FORCE}
+        AND {_held("p.last_open_day_since", silence)})"""
+
+
+def may_count_sql(kind: str) -> str:
+    """``consent.rules.counts_anonymously`` in SQL, for the address x that a launch shares."""
+    return f"""(x.{kind}_countries <> '{{}}' AND NOT EXISTS (
+        SELECT FROM unnest(x.{kind}_countries) AS shared (country)
+        LEFT JOIN websites_measurementpermission p ON p.website_id = x.website_id AND p.country = shared.country
+        WHERE (p.{kind}_anonymous_since <= x.decided_at AND {_IN_FORCE}) IS NOT TRUE))"""
+
+
+# Whose answers count for a message m with a permission p.
+CHOICE = "LEFT JOIN consent_choice c ON c.participant_id = m.participant_id"
+
+# The batch is stored only with its first hit or total: where nobody may be measured, nothing at all is written (H1).
+# When the batch is there already, because the answer of an earlier try was lost, ``batch`` is empty and nothing is
+# added. A last open day needs no batch: the same day written again changes nothing, and the row of a batch would say
+# to the second when somebody opened of whom only the day may be kept (S8).
 # A wrong clock of ours may not name a month that has no table, or one batch would hold up all others.
+# Rows that several recorders write are written in the order of their keys, so that nobody waits in a circle.
 RECORD_HITS = f"""
 WITH arrived AS (
     SELECT * FROM unnest(%s::uuid[], %s::smallint[], %s::smallint[], %s::smallint[], %s::bigint[])
         AS a (key, kind, link_number, actor, microseconds)
-), recordable AS (
-    SELECT m.organization_id, m.content_id, m.id, a.kind, nullif(a.link_number, 0) AS link_number, a.actor,
-        greatest(least(to_timestamp(a.microseconds / 1e6), now()), now() - interval '1 day') AS received_at
+), judged AS (
+    SELECT m.organization_id, m.content_id, m.id, m.participant_id, a.kind, a.link_number, a.actor,
+        greatest(least(to_timestamp(a.microseconds / 1e6), now()), now() - interval '1 day') AS received_at,
+        CASE a.kind
+            WHEN {OPEN} THEN CASE
+                WHEN {may_measure_sql("opens")} THEN '{INDIVIDUAL}'
+                WHEN {may_keep_last_open_day_sql()} AND a.actor <> {MACHINE} THEN '{LAST_OPEN_DAY}' END
+            WHEN {CLICK} THEN CASE WHEN {may_measure_sql("clicks")} THEN '{INDIVIDUAL}' END
+        END AS effect
     FROM arrived a
     JOIN tracking_trackedmessage m ON m.key = a.key
     JOIN websites_measurementpermission p ON p.website_id = m.website_id AND p.country = m.country
-    LEFT JOIN consent_choice c ON c.participant_id = m.participant_id
-    WHERE CASE a.kind WHEN {OPEN} THEN {may_measure_sql("opens")} WHEN {CLICK} THEN {may_measure_sql("clicks")} END
+    {CHOICE}
+), counted AS (
+    SELECT x.organization_id, x.content_id, r.kind, r.link_number, r.actor, r.hits
+    FROM (
+        SELECT x.id, a.kind, a.link_number, a.actor, count(*) AS hits
+        FROM arrived a JOIN tracking_anonymouscontent x ON x.key = a.key
+        GROUP BY x.id, a.kind, a.link_number, a.actor
+    ) r
+    JOIN tracking_anonymouscontent x ON x.id = r.id
+    WHERE CASE r.kind WHEN {OPEN} THEN {may_count_sql("opens")} WHEN {CLICK} THEN {may_count_sql("clicks")} END
 ), batch AS (
     INSERT INTO tracking_hitbatch (id, stored_at)
-    SELECT %s::uuid, now() WHERE EXISTS (SELECT FROM recordable)
+    SELECT %s::uuid, now()
+    WHERE EXISTS (SELECT FROM judged WHERE effect = '{INDIVIDUAL}') OR EXISTS (SELECT FROM counted)
     ON CONFLICT DO NOTHING
     RETURNING id
+), opened AS (
+    INSERT INTO tracking_lastopenday AS known (participant_id, organization_id, day)
+    SELECT d.participant_id, d.organization_id, d.day
+    FROM (
+        SELECT j.participant_id, j.organization_id, max((j.received_at AT TIME ZONE o.timezone)::date) AS day
+        FROM judged j JOIN accounts_organization o ON o.id = j.organization_id
+        WHERE j.effect = '{LAST_OPEN_DAY}'
+        GROUP BY j.participant_id, j.organization_id
+    ) d
+    WHERE NOT EXISTS (SELECT FROM tracking_lastopenday l WHERE l.participant_id = d.participant_id AND l.day >= d.day)
+    ORDER BY d.participant_id
+    ON CONFLICT (participant_id) DO UPDATE SET day = greatest(known.day, excluded.day)
+), totals AS (
+    INSERT INTO tracking_anonymoustotal AS total (organization_id, content_id, kind, link_number, actor, hits)
+    SELECT r.organization_id, r.content_id, r.kind, r.link_number, r.actor, r.hits FROM counted r, batch
+    ORDER BY r.content_id, r.kind, r.link_number, r.actor
+    ON CONFLICT (content_id, kind, link_number, actor) DO UPDATE SET hits = total.hits + excluded.hits
 )
 INSERT INTO tracking_hit (organization_id, content_id, tracked_message_id, kind, link_number, actor, received_at)
-SELECT r.organization_id, r.content_id, r.id, r.kind, r.link_number, r.actor, r.received_at FROM recordable r, batch
+SELECT j.organization_id, j.content_id, j.id, j.kind, nullif(j.link_number, 0), j.actor, j.received_at
+FROM judged j, batch WHERE j.effect = '{INDIVIDUAL}'
 """  # noqa: S608 - made of constants
 
 # Every table is reached by its key, however few hits there are and however little the planner knows of them yet.

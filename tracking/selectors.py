@@ -7,6 +7,11 @@ from datetime import datetime
 from django.db import connection
 
 from common.tenancy import call_door
+from consent.grounds import choice_state, permission_of
+from consent.models import Choice
+from consent.rules import Kind, Level, Purpose, SentCopy, level_at_hit
+from tracking.models import TrackedMessage
+from websites.models import MeasurementPermission
 
 
 def tracking_domains() -> frozenset[str]:
@@ -29,3 +34,17 @@ def missing_hit_months(*, now: datetime) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(MONTHS_MADE, [now])
         return [month for (month,) in cursor.fetchall()]
+
+
+def level_now(
+    copy: TrackedMessage, kind: Kind, permission: MeasurementPermission | None, choice: Choice | None, *, now: datetime
+) -> Level:
+    """What a hit by a person would leave on a sent copy at this moment; the recorder decides the same by itself."""
+    sent = SentCopy(
+        kind=kind,
+        frozen=Level(getattr(copy, kind)),
+        decided_at=copy.decided_at,
+        exempt=Purpose(copy.exempt_purpose) if copy.exempt_purpose else None,
+        subscribed=copy.subscribed,
+    )
+    return level_at_hit(sent, permission_of(permission, kind), choice_state(choice, kind), now=now)

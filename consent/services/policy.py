@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
-from django_countries import countries
 
 from accounts.models import Organization, User
-from consent.models import Notice
-from consent.rules import Basis, Kind, Permission, WebsiteState, permission_since, resolve_permission
-from consent.selectors import country_name, local_day, website_state, why_refused
+from consent.models import Notice, individual_measurement
+from consent.rules import Measurement
+from consent.selectors import country_name, local_day, why_refused
+from consent.services.permissions import refresh_permissions
 from websites import services as websites
-from websites.models import EmailTrackingVersion, MeasurementPermission, Website
-from websites.rules import UNKNOWN_COUNTRY, EmailTracking, asks_for_consent, column, is_french
+from websites.models import EmailTrackingVersion, Website
+from websites.rules import EmailTracking, asks_for_consent, is_french
 
 LOOSENESS = {EmailTracking.NEVER: 0, EmailTracking.BY_CONSENT: 1, EmailTracking.ALWAYS: 2}
 
@@ -221,8 +221,12 @@ def publish_notice(
     url: str,
     author: User | None,
     now: datetime,
+    covers: Sequence[str] | None = None,
 ) -> Notice:
-    """Tell people of a website what is measured. A new text is a new version; the older ones stay (rules S13)."""
+    """Tell people of a website what is measured. A new text is a new version; the older ones stay (rules S13).
+
+    ``covers``: each ``Measurement`` that the text tells of; opens and clicks of single people unless said otherwise.
+    """
     with transaction.atomic():
         current = websites.lock_website(organization, website.pk)
         earlier = Notice.objects.filter(organization=organization, website=current, language=language)
@@ -233,79 +237,9 @@ def publish_notice(
             version=(earlier.aggregate(version=Max("version"))["version"] or 0) + 1,
             text=text,
             url=url,
+            covers=individual_measurement() if covers is None else [Measurement(one).value for one in covers],
             published_at=now,
             published_by=author,
         )
         refresh_permissions(organization, website, now=now)
     return notice
-
-
-# --- Permissions ------------------------------------------------------------------------------------------------------
-
-_COLUMNS = [f"{kind}_{what}" for kind in Kind for what in ("basis", "with_yes_since", "unless_no_since")]
-_UPSERT = f"""
-INSERT INTO websites_measurementpermission (organization_id, website_id, scope_id, country, {", ".join(_COLUMNS)})
-SELECT %s, %s, %s, resolved.*
-  FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],
-              %s::text[], %s::timestamptz[], %s::timestamptz[]) AS resolved
-    ON CONFLICT (website_id, country) DO UPDATE
-   SET {", ".join(f"{column} = excluded.{column}" for column in _COLUMNS)}
-"""  # noqa: S608 - made of the names above
-
-type _Row = tuple[str | datetime | None, ...]
-_NO_ROW: _Row = (None,) * len(_COLUMNS)
-
-
-def refresh_permissions(organization: Organization, website: Website, *, now: datetime) -> None:
-    """Resolve what the website permits for the people of every country, and since when.
-
-    Whatever holds on keeps its moment, so that delivered copies go on counting; what begins, begins now. The hit
-    statement reads nothing but these rows and the person's choice.
-    """
-    with transaction.atomic():
-        current = websites.lock_website(organization, website.pk)
-        state = website_state(organization, current, now=now)
-        rows = MeasurementPermission.objects.filter(organization=organization, website=current)
-        previous: dict[str, _Row] = {country: tuple(row) for country, *row in rows.values_list("country", *_COLUMNS)}
-        bases = _bases_by_country(state, previous, local_day(organization, now))
-        resolved = [
-            (country, *_resolve(previous.get(country, _NO_ROW), basis_of_kind, now))
-            for country, basis_of_kind in bases.items()
-        ]
-        changed = [row for row in resolved if row[1:] != previous.get(str(row[0]))]
-        if changed:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    _UPSERT,
-                    [organization.pk, current.pk, current.consent_scope_id, *map(list, zip(*changed, strict=True))],
-                )
-
-
-def _bases_by_country(state: WebsiteState, known: Iterable[str], day: date) -> dict[str, dict[Kind, Basis]]:
-    """What holds in every country that there is or was a row for.
-
-    Countries of one column of the rule table that no justification tells apart share what holds, so it is asked once.
-    """
-    shared: dict[tuple[str, bool], dict[Kind, Basis]] = {}
-    bases = {}
-    for country in sorted({*countries.countries, *known} - {UNKNOWN_COUNTRY}):
-        alike = column(country), country in state.justified_countries
-        if alike not in shared:
-            shared[alike] = _bases(state, country, day)
-        bases[country] = shared[alike]
-    return bases | {UNKNOWN_COUNTRY: _bases(state, "", day)}
-
-
-def _bases(state: WebsiteState, participant_country: str, day: date) -> dict[Kind, Basis]:
-    return {
-        kind: resolve_permission(state, participant_country=participant_country, kind=kind, on=day) for kind in Kind
-    }
-
-
-def _resolve(previous: _Row, bases: Mapping[Kind, Basis], now: datetime) -> Iterator[str | datetime | None]:
-    """The columns of one row, in their order."""
-    for place, kind in enumerate(Kind):
-        _basis, with_yes_since, unless_no_since = previous[3 * place : 3 * place + 3]
-        before = Permission(with_yes_since, unless_no_since)  # type: ignore[arg-type]
-        after = permission_since(before, bases[kind], now=now)
-        yield from (bases[kind].value, after.with_yes_since, after.unless_no_since)

@@ -225,7 +225,7 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
         events = history_of(organization, participant)
         imports = imports_named(organization, events)
         choice = choice_of(organization, participant)
-        received = messages_of(organization, participant)
+        received = messages_of(organization, participant, now=timezone.now())
         return {
             "participant": participant,
             "choice": [_current_choice(choice, kind) for kind in Kind],

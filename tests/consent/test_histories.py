@@ -14,9 +14,13 @@ from consent.rules import (
     NO_PERMISSION,
     ChoiceValue,
     Grounds,
+    Justified,
     Kind,
     Level,
+    Mail,
+    Measurement,
     Purpose,
+    SentCopy,
     WebsiteState,
     choice_after_move,
     choice_since,
@@ -25,13 +29,14 @@ from consent.rules import (
     permission_since,
     resolve_permission,
 )
-from websites.rules import EmailTracking
+from websites.rules import EmailTracking, RuleKey
 
 COUNTRIES = ["CH", "FR", ""]
 # The looser state more often than not: only what was permitted can be lost.
 A_COUNTRY = st.sampled_from(["CH", "CH", "CH", "FR", ""])
 A_SETTING = st.sampled_from([EmailTracking.ALWAYS, EmailTracking.ALWAYS, EmailTracking.BY_CONSENT, EmailTracking.NEVER])
 START = datetime(2026, 11, 1, tzinfo=UTC)
+NOTICE = frozenset(Measurement)
 
 
 def several[T](strategy: st.SearchStrategy[T]) -> st.SearchStrategy[list[T]]:
@@ -60,7 +65,7 @@ class Histories(RuleBasedStateMachine):
         self.permissions = {(code, kind): NO_PERMISSION for code in COUNTRIES for kind in Kind}
         self.choices = dict.fromkeys(Kind, NEVER_ANSWERED)
         self.copies: list[Copy] = []
-        self.change_website(WebsiteState(tracking=tracking, country=country, has_notice=True))
+        self.change_website(WebsiteState(tracking=tracking, country=country, notice_covers=NOTICE))
 
     @rule(settings_=several(A_SETTING))
     def set_tracking(self, settings_: list[EmailTracking]) -> None:
@@ -69,17 +74,26 @@ class Histories(RuleBasedStateMachine):
 
     @rule(has_notice=st.sampled_from([True, True, True, False]))
     def set_notice(self, has_notice: bool) -> None:
-        self.change_website(replace(self.website, has_notice=has_notice))
+        self.change_website(replace(self.website, notice_covers=NOTICE if has_notice else frozenset()))
 
     @rule(countries=st.frozensets(st.sampled_from(COUNTRIES)))
     def justify(self, countries: frozenset[str]) -> None:
-        self.change_website(replace(self.website, justified_countries=countries))
+        one = Justified(
+            rule_keys=frozenset({RuleKey.INDIVIDUAL_OPENS, RuleKey.INDIVIDUAL_CLICKS}),
+            countries=countries,
+            confirmed_at=self.now,
+            ends_on=self.now.date() + timedelta(days=365),
+        )
+        self.change_website(replace(self.website, justifications=(one,)))
 
     @rule(country=A_COUNTRY)
     def declare_country(self, country: str) -> None:
         self.change_website(replace(self.website, declared_country=country))
 
-    @rule(kinds=st.sampled_from([*([kind] for kind in Kind), list(Kind)]), values=several(st.sampled_from(ChoiceValue)))
+    @rule(
+        kinds=st.sampled_from([*([kind] for kind in Kind), list(Kind)]),
+        values=several(st.sampled_from([ChoiceValue.YES, ChoiceValue.NO, ChoiceValue.UNKNOWN])),
+    )
     def answer(self, kinds: list[Kind], values: list[ChoiceValue]) -> None:
         for value in values:
             self.tick()
@@ -103,7 +117,7 @@ class Histories(RuleBasedStateMachine):
     def send(self) -> None:
         self.tick()
         opens, clicks = (self.grounds(kind) for kind in Kind)
-        decision = decide(opens, clicks, purpose=Purpose.MARKETING, now=self.now)
+        decision = decide(opens, clicks, Mail(purpose=Purpose.MARKETING), now=self.now)
         copy = Copy(self.now, {Kind.OPENS: decision.opens, Kind.CLICKS: decision.clicks})
         for kind in Kind:
             with_yes, unless_no = self.permitted_in_words(kind)
@@ -116,7 +130,8 @@ class Histories(RuleBasedStateMachine):
         for copy in self.copies:
             for kind in Kind:
                 permission = self.permissions[self.person, kind]
-                level = level_at_hit(copy.frozen[kind], permission, self.choices[kind], decided_at=copy.decided_at)
+                sent = SentCopy(kind=kind, frozen=copy.frozen[kind], decided_at=copy.decided_at)
+                level = level_at_hit(sent, permission, self.choices[kind], now=self.now)
                 measured = level is Level.INDIVIDUAL
                 assert measured is (copy.always_with_yes[kind] or copy.always_unless_no[kind])
                 if not measured:
@@ -130,13 +145,13 @@ class Histories(RuleBasedStateMachine):
         self.tick()
         self.website = website
         for (country, kind), previous in self.permissions.items():
-            basis = resolve_permission(website, participant_country=country, kind=kind, on=self.now.date())
-            self.permissions[country, kind] = permission_since(previous, basis, now=self.now)
+            found = resolve_permission(website, participant_country=country, kind=kind, on=self.now.date())
+            self.permissions[country, kind] = permission_since(previous, found.permits, now=self.now)
         self.check_words()
 
     def grounds(self, kind: Kind) -> Grounds:
-        basis = resolve_permission(self.website, participant_country=self.person, kind=kind, on=self.now.date())
-        return Grounds(basis, self.permissions[self.person, kind], self.choices[kind])
+        found = resolve_permission(self.website, participant_country=self.person, kind=kind, on=self.now.date())
+        return Grounds(found.basis, self.permissions[self.person, kind], self.choices[kind])
 
     def check_words(self) -> None:
         for copy in self.copies:
@@ -148,8 +163,9 @@ class Histories(RuleBasedStateMachine):
     def permitted_in_words(self, kind: Kind) -> tuple[bool, bool]:
         """Whether the website and the person permit it at this moment: because of a yes, and for want of a no."""
         site, value = self.website, self.choices[kind].value
-        measures = site.has_notice and site.tracking != "never"
-        asking = {site.country, self.person or site.declared_country} - {"CH"} - (site.justified_countries - {""})
+        measures = bool(site.notice_covers) and site.tracking != "never"
+        justified = {country for one in site.justifications for country in one.countries}
+        asking = {site.country, self.person or site.declared_country} - {"CH"} - (justified - {""})
         return measures and value == "yes", measures and site.tracking == "always" and not asking and value != "no"
 
 

@@ -1,4 +1,4 @@
-"""The decision (rules.md: S2-S7, S12-S14, H1)."""
+"""What a website permits, and what a person chose (rules.md: S2, S5-S9, S12, S13, H1, C2, C10)."""
 
 from __future__ import annotations
 
@@ -9,59 +9,77 @@ import pytest
 
 from consent.rules import (
     BEGINNING,
-    EFFECT_AT_HIT,
     NEVER_ANSWERED,
     NO_PERMISSION,
+    REFUSED,
     Basis,
     ChoiceState,
     ChoiceValue,
-    Decision,
-    Grounds,
+    Informed,
+    InformedGround,
+    Justified,
     Kind,
-    Level,
+    Limits,
+    Measurement,
     Permission,
-    Purpose,
-    Reason,
-    Untracked,
+    Permit,
+    Resolved,
     WebsiteState,
     choice_after_move,
     choice_since,
-    decide,
+    choice_when_informed,
+    days_of_change,
     deciding_country,
-    effect_at_hit,
-    level_at_hit,
-    may_measure,
     permission_since,
     resolve_permission,
     ruling_cell,
 )
-from websites.rules import EmailTracking
+from websites.rules import EmailTracking, RuleKey
 
 TODAY = date(2026, 11, 22)
+ENDS = date(2026, 12, 31)
 T0 = datetime(2026, 11, 1, tzinfo=UTC)
 T1, T2, T3 = (T0 + timedelta(days=days) for days in (1, 2, 3))
 YES, NO, UNKNOWN = ChoiceValue.YES, ChoiceValue.NO, ChoiceValue.UNKNOWN
+EVERYTHING = frozenset(Measurement)
+BOTH_KINDS = frozenset({RuleKey.INDIVIDUAL_OPENS, RuleKey.INDIVIDUAL_CLICKS})
 
 
-def website(tracking: str = "always", country: str = "CH", **more) -> WebsiteState:
-    return WebsiteState(tracking=EmailTracking(tracking), country=country, **{"has_notice": True, **more})
+def justified(*countries: str, keys: frozenset[str] = BOTH_KINDS, ends_on: date = ENDS) -> Justified:
+    return Justified(rule_keys=keys, countries=frozenset(countries), confirmed_at=T0, ends_on=ends_on)
+
+
+def website(tracking: str = "always", country: str = "CH", *justifications: Justified, **more) -> WebsiteState:
+    fields = {"notice_covers": EVERYTHING, **more}
+    return WebsiteState(tracking=EmailTracking(tracking), country=country, justifications=justifications, **fields)
+
+
+def resolved(site: WebsiteState, person: str, kind: Kind = Kind.OPENS, on: date = TODAY) -> Resolved:
+    return resolve_permission(site, participant_country=person, kind=kind, on=on)
 
 
 def basis_for(site: WebsiteState, person: str, kind: Kind = Kind.OPENS) -> Basis:
-    return resolve_permission(site, participant_country=person, kind=kind, on=TODAY)
+    return resolved(site, person, kind).basis
 
 
 class TestWhatAWebsitePermits:
     def test_never_track_permits_nothing_even_where_everything_else_would(self):
-        assert basis_for(website("never", justified_countries=frozenset({"CH"})), "CH") is Basis.NEVER
+        site = website("never", "CH", justified("CH", keys=frozenset(RuleKey)), opens_fallback="anonymous")
+        assert resolved(site, "CH") == Resolved(Basis.NEVER)
+
+    def test_h1_a_stop_permits_nothing_whatever_the_setting(self):
+        for tracking in EmailTracking:
+            assert resolved(website(tracking, stopped=True), "CH") == Resolved(Basis.STOPPED)
 
     @pytest.mark.parametrize("tracking", ["always", "by_consent"])
-    def test_s13_without_a_notice_nobody_is_measured(self, tracking):
-        assert basis_for(website(tracking, has_notice=False), "CH") is Basis.NO_NOTICE
+    def test_s13_each_kind_needs_a_notice_that_tells_of_it(self, tracking):
+        site = website(tracking, notice_covers=frozenset({"clicks", "anonymous"}), opens_fallback="anonymous")
+        assert resolved(site, "CH") == Resolved(Basis.NO_NOTICE)
+        assert basis_for(site, "CH", Kind.CLICKS) is not Basis.NO_NOTICE
 
     @pytest.mark.parametrize("person", ["CH", "FR", "DE", ""])
     def test_s2_by_consent_asks_everybody_for_a_yes(self, person):
-        assert basis_for(website("by_consent", justified_countries=frozenset({"CH", "FR"})), person) is Basis.WITH_YES
+        assert basis_for(website("by_consent", "CH", justified("CH", "FR")), person) is Basis.WITH_YES
 
     def test_s7_always_track_means_everyone_where_no_country_asks_for_a_yes(self):
         assert basis_for(website(country="CH"), "CH") is Basis.UNLESS_NO
@@ -74,28 +92,32 @@ class TestWhatAWebsitePermits:
         assert basis_for(website(country="FR"), "CH") is Basis.WITH_YES_BY_LAW
 
     def test_s7_a_justification_lifts_only_the_countries_that_it_names(self):
-        site = website(country="BE", justified_countries=frozenset({"BE"}))
+        site = website("always", "BE", justified("BE"))
         assert basis_for(site, "BE") is Basis.UNLESS_NO
         assert basis_for(site, "CH") is Basis.UNLESS_NO
         assert basis_for(site, "FR") is Basis.WITH_YES_BY_LAW
         assert basis_for(site, "NL") is Basis.WITH_YES_BY_LAW
 
+    def test_s7_a_justification_lifts_only_the_rows_that_it_names(self):
+        site = website("always", "BE", justified("BE", keys=frozenset({RuleKey.INDIVIDUAL_CLICKS})))
+        assert basis_for(site, "BE", Kind.CLICKS) is Basis.UNLESS_NO
+        assert basis_for(site, "BE", Kind.OPENS) is Basis.WITH_YES_BY_LAW
+
     def test_s7_both_the_websites_and_the_persons_country_must_be_named(self):
-        only_person = website(country="BE", justified_countries=frozenset({"FR"}))
-        both = website(country="BE", justified_countries=frozenset({"BE", "FR"}))
-        assert basis_for(only_person, "FR") is Basis.WITH_YES_BY_LAW
-        assert basis_for(both, "FR") is Basis.UNLESS_NO
+        assert basis_for(website("always", "BE", justified("FR")), "FR") is Basis.WITH_YES_BY_LAW
+        assert basis_for(website("always", "BE", justified("BE"), justified("FR")), "FR") is Basis.UNLESS_NO
 
     def test_s7_naming_france_does_not_name_its_other_twelve_codes(self):
-        site = website(country="CH", justified_countries=frozenset({"FR"}))
+        site = website("always", "CH", justified("FR"))
         assert basis_for(site, "FR") is Basis.UNLESS_NO
         assert basis_for(site, "GP") is Basis.WITH_YES_BY_LAW
 
-    def test_s7_when_the_justification_has_ended_the_website_behaves_as_by_consent(self):
-        basis = basis_for(website(country="BE"), "BE")
-        begun = permission_since(NO_PERMISSION, Basis.UNLESS_NO, now=T0)
-        assert basis is Basis.WITH_YES_BY_LAW
-        assert permission_since(begun, basis, now=T1) == permission_since(begun, Basis.WITH_YES, now=T1)
+    def test_s7_the_last_day_of_a_justification_counts_and_the_next_does_not(self):
+        site = website("always", "BE", justified("BE"))
+        assert resolved(site, "BE", on=ENDS).basis is Basis.UNLESS_NO
+        ended = resolved(site, "BE", on=ENDS + timedelta(days=1))
+        assert ended.basis is Basis.WITH_YES_BY_LAW
+        assert ended.permits == resolved(website("by_consent", "BE"), "BE").permits
 
     def test_s5_a_person_without_a_country_counts_as_the_declared_one(self):
         declared = website(country="CH", declared_country="CH")
@@ -110,65 +132,181 @@ class TestWhatAWebsitePermits:
 
     @pytest.mark.parametrize("named", ["ZZ", ""])
     def test_s7_no_justification_can_name_an_unknown_country(self, named):
-        site = website(country="CH", justified_countries=frozenset({"CH", named}))
-        assert basis_for(site, "") is Basis.WITH_YES_BY_LAW
-        assert basis_for(website(country="", justified_countries=frozenset({"CH", named})), "CH") is (
-            Basis.WITH_YES_BY_LAW
-        )
+        assert basis_for(website("always", "CH", justified("CH", named)), "") is Basis.WITH_YES_BY_LAW
+        assert basis_for(website("always", "", justified("CH", named)), "CH") is Basis.WITH_YES_BY_LAW
 
     def test_s12_the_cell_that_rules_can_be_cited(self):
-        cited = ruling_cell(website(country="CH"), participant_country="MQ", kind=Kind.CLICKS, on=TODAY)
+        key = RuleKey.INDIVIDUAL_CLICKS
+        cited = ruling_cell(website(country="CH"), participant_country="MQ", key=key, on=TODAY)
         assert cited is not None
         assert (cited.column, cited.key) == ("FR", "individual_clicks")
-        site = website(country="FR", justified_countries=frozenset({"FR"}))
-        assert ruling_cell(site, participant_country="FR", kind=Kind.OPENS, on=TODAY) is None
+        site = website("always", "FR", justified("FR"))
+        assert ruling_cell(site, participant_country="FR", key=key, on=TODAY) is None
 
-    def test_every_combination_is_as_the_rules_say_in_words(self):
-        countries = ["CH", "FR", "GP", "IT", "GB", "BE", "US", ""]
-        named = [frozenset(), *(frozenset({c}) for c in countries if c), frozenset({"CH", "FR", "BE"})]
-        combinations = product(EmailTracking, [True, False], countries, countries, ["", "CH", "FR"], named, Kind)
-        for tracking, has_notice, site_country, person, declared, justified, kind in combinations:
-            site = website(
-                tracking, site_country, has_notice=has_notice, declared_country=declared, justified_countries=justified
-            )
-            asking = {site_country, person or declared} - {"CH"} - justified
-            if tracking == "never":
-                expected = Basis.NEVER
-            elif not has_notice:
-                expected = Basis.NO_NOTICE
-            elif tracking == "by_consent":
-                expected = Basis.WITH_YES
-            else:
-                expected = Basis.WITH_YES_BY_LAW if asking else Basis.UNLESS_NO
-            assert basis_for(site, person, kind) is expected, (site, person)
+    def test_s6_no_setting_exempts_what_the_table_does_not(self):
+        permits = resolved(website("always", "IT"), "FR").permits
+        assert Permit.AUTHENTICATION in permits
+        assert Permit.LEGAL_NOTICE not in permits
+
+    def test_s8_the_last_open_day_is_about_opens_only(self):
+        site = website("by_consent", "FR", opens_fallback="last_open_day", clicks_fallback="last_open_day")
+        assert Permit.LAST_OPEN_DAY in resolved(site, "FR").permits
+        assert Permit.LAST_OPEN_DAY not in resolved(site, "FR", Kind.CLICKS).permits
+
+    def test_s9_anonymous_totals_in_france_take_a_justification_that_names_them(self):
+        fallback = {"opens_fallback": "anonymous"}
+        totals = frozenset({RuleKey.ANONYMOUS_OPENS})
+        assert Permit.ANONYMOUS not in resolved(website("by_consent", "FR", **fallback), "FR").permits
+        assert Permit.ANONYMOUS not in resolved(website("by_consent", "FR", justified("FR"), **fallback), "FR").permits
+        site = website("by_consent", "FR", justified("FR", keys=totals), **fallback)
+        assert Permit.ANONYMOUS in resolved(site, "FR").permits
+
+    def test_c10_the_strictest_dates_of_the_two_countries_count(self):
+        both = resolved(website("by_consent", "IT"), "FR")
+        assert both.limits == (date(2026, 4, 14), date(2026, 7, 14))
+        assert resolved(website("by_consent", "IT"), "IT").limits == (date(2026, 4, 29), None)
+        assert resolved(website("by_consent", "CH"), "CH").limits == (None, None)
+        assert Permit.IF_INFORMED not in resolved(website("by_consent", "IT"), "GB").permits
+
+
+# Which rows of the table need no yes and no justification, in words, by country.
+FREE = {
+    "FR": {"last_open_day", "authentication_security", "informed_did_not_refuse"},
+    "IT": {
+        "anonymous_opens",
+        "anonymous_clicks",
+        "authentication_security",
+        "legal_notice",
+        "informed_did_not_refuse",
+    },
+    "BE": {"authentication_security"},
+    "GB": {"authentication_security"},
+    "": {"authentication_security"},
+    "CH": {key.value for key in RuleKey},
+}
+PERSONS = ("CH", "FR", "IT", "GB", "BE", "")
+JUSTIFICATIONS = (
+    (),
+    (justified("FR", keys=frozenset(RuleKey)),),
+    (justified("BE", "FR", keys=frozenset({RuleKey.ANONYMOUS_OPENS, RuleKey.INDIVIDUAL_CLICKS})),),
+    (justified("IT", "GB"), justified("BE", keys=frozenset({RuleKey.LAST_OPEN_DAY, RuleKey.PROFESSIONALS_OPT_OUT}))),
+    (justified("FR", "BE", keys=frozenset(RuleKey), ends_on=TODAY - timedelta(days=1)),),
+)
+NOTICES = [
+    frozenset(covered)
+    for covered in (
+        set(),
+        {"opens"},
+        {"clicks", "anonymous", "last_open_day"},
+        {"opens", "clicks"},
+        {"opens", "clicks", "anonymous"},
+        {"opens", "last_open_day"},
+        set(Measurement),
+    )
+]
+
+
+def in_words(site: WebsiteState, person: str, kind: Kind) -> tuple[str, set[str]]:
+    """The rules, told once more without the code: the basis, and what is permitted."""
+    countries = {site.country, person or site.declared_country}
+
+    def free(key: str) -> bool:
+        named = {
+            country
+            for one in site.justifications
+            if one.ends_on >= TODAY and key in one.rule_keys
+            for country in one.countries
+        }
+        return all(key in FREE[country] or (country and country in named) for country in countries)
+
+    if site.stopped:
+        return "stopped", set()
+    if site.tracking == "never":
+        return "never", set()
+    if kind not in site.notice_covers:
+        return "no_notice", set()
+    always = site.tracking == "always"
+    everybody = always and free(f"individual_{kind}")
+    fallback = site.opens_fallback if kind == "opens" else site.clicks_fallback
+    told = fallback in site.notice_covers
+    conditions = {
+        "with_yes": True,
+        "unless_no": everybody,
+        "if_informed": free("informed_did_not_refuse"),
+        "professionals": site.for_professionals and free("professionals_opt_out"),
+        "authentication": free("authentication_security"),
+        "legal_notice": free("legal_notice"),
+        "anonymous": fallback == "anonymous" and told and free(f"anonymous_{kind}"),
+        "last_open_day": kind == "opens" and fallback == "last_open_day" and told and free("last_open_day"),
+    }
+    basis = "unless_no" if everybody else "with_yes_by_law" if always else "with_yes"
+    return basis, {name for name, holds in conditions.items() if holds}
+
+
+def test_every_combination_of_settings_is_as_the_rules_say_in_words():
+    settings = [("always", True), *((tracking, False) for tracking in EmailTracking)]
+    fallbacks = [("none", "none"), ("anonymous", "anonymous"), ("last_open_day", "none"), ("none", "anonymous")]
+    cells = 0
+    for (tracking, stopped), notice, country, declared, professionals, left, justifications in product(
+        settings, NOTICES, PERSONS, ["", "CH"], [False, True], fallbacks, JUSTIFICATIONS
+    ):
+        site = website(
+            tracking,
+            country,
+            *justifications,
+            stopped=stopped,
+            notice_covers=notice,
+            declared_country=declared,
+            for_professionals=professionals,
+            opens_fallback=left[0],
+            clicks_fallback=left[1],
+        )
+        for person, kind in product(PERSONS, Kind):
+            found = resolved(site, person, kind)
+            assert (found.basis, found.permits) == in_words(site, person, kind), (site, person, kind)
+            cells += 1
+    assert cells == 4 * 7 * 6 * 2 * 2 * 4 * 5 * 6 * 2
 
 
 class TestPermissions:
-    @pytest.mark.parametrize("basis", [Basis.WITH_YES, Basis.WITH_YES_BY_LAW])
-    def test_h1_a_permission_with_a_yes_begins_now(self, basis):
-        assert permission_since(NO_PERMISSION, basis, now=T1) == Permission(T1, None)
+    def test_h1_what_is_permitted_begins_now(self):
+        assert permission_since(NO_PERMISSION, [Permit.WITH_YES], now=T1) == Permission(with_yes_since=T1)
 
-    def test_h1_who_may_be_measured_unless_no_may_be_measured_with_a_yes(self):
-        assert permission_since(NO_PERMISSION, Basis.UNLESS_NO, now=T1) == Permission(T1, T1)
+    @pytest.mark.parametrize("permit", Permit)
+    def test_h1_every_permit_has_a_moment_of_its_own(self, permit):
+        begun = permission_since(NO_PERMISSION, [permit], now=T0)
+        assert begun.since(permit, now=T3) == T0
+        assert [begun.since(other, now=T3) for other in Permit if other != permit] == [None] * 7
+        assert permission_since(begun, Permit, now=T1).since(permit, now=T3) == T0
+        ended = permission_since(begun, [], now=T1)
+        assert ended == NO_PERMISSION
+        assert permission_since(ended, [permit], now=T2).since(permit, now=T3) == T2
 
-    @pytest.mark.parametrize("basis", [Basis.WITH_YES, Basis.WITH_YES_BY_LAW])
-    def test_h1_from_always_to_by_consent_the_yes_goes_on_and_silence_ends(self, basis):
-        assert permission_since(Permission(T0, T0), basis, now=T1) == Permission(T0, None)
+    def test_h1_other_dates_let_if_informed_begin_anew(self):
+        first = Limits(collected_before=T0, informed_before=T1)
+        begun = permission_since(NO_PERMISSION, [Permit.WITH_YES, Permit.IF_INFORMED], now=T0, limits=first)
+        same = permission_since(begun, [Permit.WITH_YES, Permit.IF_INFORMED], now=T2, limits=first)
+        assert same == begun
+        other = Limits(collected_before=T0, informed_before=T2)
+        after = permission_since(begun, [Permit.WITH_YES, Permit.IF_INFORMED], now=T2, limits=other)
+        assert (after.with_yes_since, after.if_informed_since) == (T0, T2)
 
-    @pytest.mark.parametrize("basis", [Basis.NEVER, Basis.NO_NOTICE])
-    def test_h1_never_track_and_a_missing_notice_end_everything(self, basis):
-        assert permission_since(Permission(T0, T0), basis, now=T1) == NO_PERMISSION
+    def test_s7_from_its_end_on_nothing_but_a_yes_counts_until_it_is_resolved_anew(self):
+        every = permission_since(NO_PERMISSION, Permit, now=T0, limits=Limits(until=T2))
+        before = T2 - timedelta(microseconds=1)
+        assert all(every.since(permit, now=before) == T0 for permit in Permit)
+        assert [permit for permit in Permit if every.since(permit, now=T2)] == [Permit.WITH_YES]
 
-    @pytest.mark.parametrize("basis", Basis)
-    def test_h1_what_does_not_change_keeps_its_moment(self, basis):
-        begun = permission_since(NO_PERMISSION, basis, now=T0)
-        assert permission_since(begun, basis, now=T1) == begun
+    def test_time_alone_changes_something_when_a_justification_has_ended(self):
+        site = website("always", "BE", justified("BE", ends_on=TODAY), justified("BE", ends_on=ENDS))
+        assert days_of_change(site, after=TODAY) == [TODAY + timedelta(days=1), ENDS + timedelta(days=1)]
+        assert days_of_change(site, after=ENDS + timedelta(days=1)) == []
 
-    def test_h1_loosening_again_begins_anew(self):
-        tightened = permission_since(Permission(T0, T0), Basis.WITH_YES, now=T1)
-        assert permission_since(tightened, Basis.UNLESS_NO, now=T2) == Permission(T0, T2)
-        off = permission_since(tightened, Basis.NEVER, now=T2)
-        assert permission_since(off, Basis.WITH_YES, now=T3) == Permission(T3, None)
+    def test_a_cell_that_begins_is_a_day_of_change(self):
+        assert date(2026, 10, 29) in days_of_change(website(), after=date(2026, 10, 28))
+
+
+EXISTING = Informed(InformedGround.EXISTING, T0, T0)
 
 
 class TestChoices:
@@ -182,135 +320,35 @@ class TestChoices:
         said_yes = choice_since(NEVER_ANSWERED, YES, now=T1)
         assert choice_since(said_yes, YES, now=T2) == said_yes
 
-    def test_s4_a_no_ends_both(self):
-        said_yes = choice_since(NEVER_ANSWERED, YES, now=T1)
-        assert choice_since(said_yes, NO, now=T2) == ChoiceState(NO, None, None)
+    def test_s4_a_no_ends_everything(self):
+        informed = choice_when_informed(NEVER_ANSWERED, EXISTING, now=T0)
+        assert choice_since(choice_since(informed, YES, now=T1), NO, now=T2) == REFUSED
+        assert ChoiceState(NO, None, None, None, None) == REFUSED
 
     def test_h1_a_yes_after_a_no_begins_both_anew(self):
-        said_no = choice_since(NEVER_ANSWERED, NO, now=T1)
-        assert choice_since(said_no, YES, now=T2) == ChoiceState(YES, T2, T2)
+        assert choice_since(REFUSED, YES, now=T2) == ChoiceState(YES, T2, T2)
 
-    @pytest.mark.parametrize("value", ChoiceValue)
+    @pytest.mark.parametrize("value", [UNKNOWN, ChoiceValue.INFORMED])
     def test_c2_an_untouched_box_changes_nothing(self, value):
-        before = choice_since(NEVER_ANSWERED, value, now=T1)
-        assert choice_since(before, UNKNOWN, now=T2) == before
+        for before in (NEVER_ANSWERED, REFUSED, choice_since(NEVER_ANSWERED, YES, now=T1)):
+            assert choice_since(before, value, now=T2) == before
+
+    def test_c10_who_was_informed_is_informed_from_its_recording_and_never_a_yes(self):
+        informed = choice_when_informed(NEVER_ANSWERED, EXISTING, now=T1)
+        assert informed == ChoiceState(ChoiceValue.INFORMED, None, BEGINNING, T1, EXISTING)
+        assert choice_when_informed(informed, EXISTING, now=T2) == informed
+        earlier = Informed(InformedGround.EXISTING, BEGINNING, T0)
+        assert choice_when_informed(informed, earlier, now=T2).informed_since == T2
+
+    def test_c10_an_answer_of_the_person_goes_first(self):
+        said_yes = choice_since(NEVER_ANSWERED, YES, now=T0)
+        for answered in (said_yes, REFUSED):
+            assert choice_when_informed(answered, EXISTING, now=T1) == answered
 
     def test_h1_after_a_move_silence_begins_anew_and_a_yes_goes_on(self):
         assert choice_after_move(NEVER_ANSWERED, now=T1) == ChoiceState(UNKNOWN, None, T1)
         said_yes = choice_since(NEVER_ANSWERED, YES, now=T0)
         assert choice_after_move(said_yes, now=T1) == ChoiceState(YES, T0, T1)
-        said_no = choice_since(NEVER_ANSWERED, NO, now=T0)
-        assert choice_after_move(said_no, now=T1) == said_no
-
-
-class TestMayMeasure:
-    MOMENTS = (None, T0, T1, T2)
-
-    def test_h1_a_path_counts_only_if_both_its_sides_held_when_the_copy_was_decided(self):
-        for with_yes, unless_no, yes, not_no in product(self.MOMENTS, repeat=4):
-            by_yes = with_yes in (T0, T1) and yes in (T0, T1)
-            by_silence = unless_no in (T0, T1) and not_no in (T0, T1)
-            measured = may_measure(Permission(with_yes, unless_no), ChoiceState(UNKNOWN, yes, not_no), decided_at=T1)
-            assert measured is (by_yes or by_silence)
-
-
-# What is done for one kind, for each thing that a website may permit and each thing that a person may have said.
-OUTCOMES = {
-    (Basis.NEVER, YES): (Level.NONE, Reason.WEBSITE_NEVER_TRACKS),
-    (Basis.NEVER, NO): (Level.NONE, Reason.WEBSITE_NEVER_TRACKS),
-    (Basis.NEVER, UNKNOWN): (Level.NONE, Reason.WEBSITE_NEVER_TRACKS),
-    (Basis.NO_NOTICE, YES): (Level.NONE, Reason.NO_NOTICE),
-    (Basis.NO_NOTICE, NO): (Level.NONE, Reason.NO_NOTICE),
-    (Basis.NO_NOTICE, UNKNOWN): (Level.NONE, Reason.NO_NOTICE),
-    (Basis.WITH_YES, YES): (Level.INDIVIDUAL, Reason.PERSON_SAID_YES),
-    (Basis.WITH_YES, NO): (Level.NONE, Reason.PERSON_SAID_NO),
-    (Basis.WITH_YES, UNKNOWN): (Level.NONE, Reason.NO_ANSWER),
-    (Basis.WITH_YES_BY_LAW, YES): (Level.INDIVIDUAL, Reason.PERSON_SAID_YES),
-    (Basis.WITH_YES_BY_LAW, NO): (Level.NONE, Reason.PERSON_SAID_NO),
-    (Basis.WITH_YES_BY_LAW, UNKNOWN): (Level.NONE, Reason.COUNTRY_ASKS_FOR_YES),
-    (Basis.UNLESS_NO, YES): (Level.INDIVIDUAL, Reason.PERSON_SAID_YES),
-    (Basis.UNLESS_NO, NO): (Level.NONE, Reason.PERSON_SAID_NO),
-    (Basis.UNLESS_NO, UNKNOWN): (Level.INDIVIDUAL, Reason.PERSON_DID_NOT_REFUSE),
-}
-CASES = sorted(OUTCOMES)
-
-
-def grounds(basis: Basis, value: ChoiceValue) -> Grounds:
-    return Grounds(
-        basis,
-        permission_since(NO_PERMISSION, basis, now=T0),
-        choice_since(NEVER_ANSWERED, value, now=T0),
-    )
-
-
-class TestDecision:
-    def test_every_combination_of_settings_and_choices_has_its_level_and_reason(self):
-        assert len(OUTCOMES) == len(Basis) * len((YES, NO, UNKNOWN))
-        for opens, clicks, purpose in product(CASES, CASES, Purpose):
-            decision = decide(grounds(*opens), grounds(*clicks), purpose=purpose, now=T1)
-            # S3: each kind is decided as if the other did not exist. S6: no purpose loosens anything.
-            assert (decision.opens, decision.opens_reason) == OUTCOMES[opens]
-            assert (decision.clicks, decision.clicks_reason) == OUTCOMES[clicks]
-
-    def test_s3_a_yes_to_opens_is_none_to_clicks(self):
-        decision = decide(grounds(Basis.WITH_YES, YES), grounds(Basis.WITH_YES, NO), purpose=Purpose.MARKETING, now=T1)
-        assert decision == Decision(Level.INDIVIDUAL, Level.NONE, Reason.PERSON_SAID_YES, Reason.PERSON_SAID_NO)
-
-    def test_s14_test_sends_previews_and_the_web_version_are_never_measured(self):
-        for opens, clicks, purpose, untracked in product(CASES, CASES, Purpose, Untracked):
-            decision = decide(grounds(*opens), grounds(*clicks), purpose=purpose, now=T1, untracked=untracked)
-            assert decision == Decision(Level.NONE, Level.NONE, Reason(untracked), Reason(untracked))
-
-    def test_s6_an_unknown_purpose_is_refused_and_not_guessed(self):
-        always = grounds(Basis.UNLESS_NO, YES)
-        with pytest.raises(ValueError, match="gossip"):
-            decide(always, always, purpose="gossip", now=T1)
-
-    def test_what_was_decided_as_measured_is_measured_at_the_next_hit(self):
-        for case in CASES:
-            facts = grounds(*case)
-            level, _ = OUTCOMES[case]
-            assert level_at_hit(level, facts.permission, facts.choice, decided_at=T1) is level
-
-    @pytest.mark.parametrize("value", [YES, UNKNOWN])
-    def test_h1_a_permission_that_begins_after_the_decision_does_not_count(self, value):
-        later = Grounds(
-            Basis.UNLESS_NO,
-            permission_since(NO_PERMISSION, Basis.UNLESS_NO, now=T2),
-            choice_since(NEVER_ANSWERED, value, now=T0),
-        )
-        decision = decide(later, grounds(Basis.UNLESS_NO, YES), purpose=Purpose.MARKETING, now=T1)
-        assert (decision.opens, decision.opens_reason) == (Level.NONE, Reason.PERMISSION_BEGAN_LATER)
-        assert decision.clicks is Level.INDIVIDUAL
-
-    def test_words_from_the_database_decide_as_the_names_do(self):
-        site = WebsiteState(tracking="never", country="CH", has_notice=True)
-        assert basis_for(site, "CH") is Basis.NEVER
-        as_words = Grounds("unless_no", Permission(T0, T0), ChoiceState("no", None, None))
-        decision = decide(as_words, as_words, purpose="marketing", now=T1)
-        assert decision.opens_reason is Reason.PERSON_SAID_NO
-
-    def test_s4_a_no_wins_over_moments_that_say_otherwise(self):
-        contradictory = Grounds(Basis.UNLESS_NO, Permission(T0, T0), ChoiceState(NO, T0, T0))
-        decision = decide(contradictory, contradictory, purpose=Purpose.MARKETING, now=T1)
-        assert decision.opens is decision.clicks is Level.NONE
-
-
-class TestAtTheHit:
-    def test_h1_every_pair_of_levels_has_its_effect(self):
-        assert set(EFFECT_AT_HIT) == set(product(Level, Level))
-
-    def test_h1_only_a_copy_frozen_as_measured_and_still_permitted_leaves_a_hit(self):
-        left = {pair for pair in product(Level, Level) if effect_at_hit(*pair) is not Level.NONE}
-        assert left == {(Level.INDIVIDUAL, Level.INDIVIDUAL)}
-
-    def test_h1_a_copy_frozen_as_not_measured_stays_so_when_everything_is_permitted(self):
-        assert level_at_hit(Level.NONE, Permission(T0, T0), ChoiceState(YES, T0, T0), decided_at=T1) is Level.NONE
-
-    def test_h1_never_track_reaches_mail_already_delivered(self):
-        permission = permission_since(Permission(T0, T0), Basis.NEVER, now=T2)
-        assert level_at_hit(Level.INDIVIDUAL, permission, ChoiceState(YES, T0, T0), decided_at=T1) is Level.NONE
-
-    def test_h1_a_no_reaches_mail_already_delivered(self):
-        said_no = choice_since(ChoiceState(YES, T0, T0), NO, now=T2)
-        assert level_at_hit(Level.INDIVIDUAL, Permission(T0, T0), said_no, decided_at=T1) is Level.NONE
+        assert choice_after_move(REFUSED, now=T1) == REFUSED
+        informed = choice_when_informed(NEVER_ANSWERED, EXISTING, now=T0)
+        assert choice_after_move(informed, now=T2).informed_since == T2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import psycopg
@@ -17,7 +17,7 @@ from common.keys import new_key
 from common.tenancy import tenant
 from consent.models import Choice
 from participants.models import Participant
-from tracking.models import Hit, TrackedContent, TrackedMessage
+from tracking.models import AnonymousContent, AnonymousTotal, Hit, LastOpenDay, TrackedContent, TrackedMessage
 from tracking.recorder import CONNECTION, OPEN, RECORD_HITS, Batch
 from websites.models import MeasurementPermission, Website
 from websites.services import ensure_default_scope
@@ -43,13 +43,13 @@ class Copies:
                 defaults={"scope_id": self.website.consent_scope_id} | moments,
             )
 
-    def person(self, **choice: datetime | None) -> Participant:
+    def person(self, **choice: Any) -> Participant:
         """A participant; with a choice only when its moments are given."""
         name = f"{new_key().hex}@example.org"
         with tenant(self.organization.pk):
             person = Participant.objects.create(organization=self.organization, email=name, email_norm=name)
             if choice:
-                Choice.objects.create(organization=self.organization, participant=person, **choice)
+                own_choice(self.website, person.pk, **choice).save(force_insert=True)
         return person
 
     def copy(self, person: Participant | None = None, *, country: str = "BE", **fields: Any) -> TrackedMessage:
@@ -66,9 +66,33 @@ class Copies:
                 **values,
             )
 
+    def shared(self, *countries: str, **fields: Any) -> AnonymousContent:
+        """The address under which copies of these countries are counted."""
+        values = {"opens_countries": countries, "clicks_countries": countries, "decided_at": DECIDED_AT} | fields
+        with tenant(self.organization.pk):
+            return AnonymousContent.objects.create(
+                organization=self.organization, key=new_key(), content=self.content, website=self.website, **values
+            )
+
+    def totals(self) -> dict[tuple[int, int, int], int]:
+        """How often each kind of hit was counted without anybody behind it: by kind, link and actor."""
+        with tenant(self.organization.pk):
+            rows = AnonymousTotal.objects.filter(content=self.content)
+            return {(row.kind, row.link_number, row.actor): row.hits for row in rows}
+
+    def last_open_days(self) -> dict[int, date]:
+        """By participant."""
+        with tenant(self.organization.pk):
+            return dict(LastOpenDay.objects.values_list("participant_id", "day"))
+
     def hits(self) -> list[Hit]:
         with tenant(self.organization.pk):
             return list(Hit.objects.filter(content=self.content).order_by("id"))
+
+
+def own_choice(website: Website, participant_id: int, **columns: Any) -> Choice:
+    """What somebody chose for the website, not saved."""
+    return Choice(organization_id=website.organization_id, participant_id=participant_id, **columns)
 
 
 def make_copies(organization: Organization) -> Copies:
