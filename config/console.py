@@ -11,11 +11,13 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
+from django.utils import timezone
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
-from accounts.models import Organization
+from accounts.models import Organization, User
+from consent.views import proposal_rows
 from reporting.views import dashboard_context, launch_context
 
 # Unfold's Alpine evaluates expressions and sets inline styles; everything else stays as strict as elsewhere.
@@ -65,7 +67,13 @@ class ConsoleSite(UnfoldAdminSite):
         return cast("HttpResponse", secure_admin_login(super().login)(request, extra_context))
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        context = dashboard_context(self._organization(request))
+        organization = self._organization(request)
+        proposals = proposal_rows(organization, cast("User", request.user), now=timezone.now())
+        context = {
+            **dashboard_context(organization),
+            "proposals": proposals,
+            "waits_for_me": any(row["may_confirm"] for row in proposals),
+        }
         return super().index(request, {**context, **(extra_context or {})})
 
     def launch_report(self, request: HttpRequest, launch_id: int) -> HttpResponse:

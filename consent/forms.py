@@ -27,7 +27,7 @@ from unfold.widgets import (
     UnfoldAdminURLInputWidget,
 )
 
-from accounts.models import Organization
+from accounts.models import Organization, User
 from consent.services import WebsitePolicy, problems_of_policy
 from websites.models import EmailTrackingChoice, Website
 from websites.rules import EmailTracking, is_french
@@ -89,6 +89,7 @@ class WebsiteForm(forms.ModelForm):
 
     # Set by the admin, per request.
     organization: ClassVar[Organization]
+    author: ClassVar[User]
 
     email_tracking = tracking_field(required=False)
     reason = forms.CharField(
@@ -147,7 +148,12 @@ class WebsiteForm(forms.ModelForm):
             return cleaned
         current = Website.objects.get(organization=self.organization, pk=self.instance.pk)
         problems = problems_of_policy(
-            self.organization, current, self.policy(), reason=cleaned.get("reason") or "", now=timezone.now()
+            self.organization,
+            current,
+            self.policy(),
+            reason=cleaned.get("reason") or "",
+            author=self.author,
+            now=timezone.now(),
         )
         for field, problem in problems.items():
             self.add_error(field, problem)
@@ -228,4 +234,15 @@ class ConfirmForm(forms.Form):
         required=False,
         max_length=20_000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+    )
+
+
+class NoteForm(forms.Form):
+    """What the second person says, or the data protection officer."""
+
+    note = forms.CharField(
+        label=gettext_lazy("Opinion or note"),
+        required=False,
+        max_length=5_000,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
     )

@@ -284,3 +284,50 @@ def _strictness_order(a: RuleCell) -> tuple[int, date, date, int, date, int, str
         list(Column).index(a.column),
         a.version,
     )
+
+
+# --- What measures more than before (D5) ------------------------------------------------------------------------------
+
+# From the strictest to the loosest.
+_LOOSENESS = {EmailTracking.NEVER: 0, EmailTracking.BY_CONSENT: 1, EmailTracking.ALWAYS: 2}
+
+
+def tracks_more(before: str, after: str) -> bool:
+    """Whether a setting measures people whom the other one does not."""
+    return _LOOSENESS[EmailTracking(after)] > _LOOSENESS[EmailTracking(before)]
+
+
+def is_looser_country(before: str | None, after: str | None, on: date) -> bool:
+    """Whether any row of the table allows more in a country than in the other; both empty or unknown: the default."""
+    pairs = ((cell(key, before, on), cell(key, after, on)) for key in RuleKey)
+    return any(_asks(one) < _asks(other) for one, other in pairs)
+
+
+def _asks(a: RuleCell) -> tuple[int, date, date]:
+    """How strict a cell is, without what we can cite for it."""
+    return _strictness_order(a)[:3]
+
+
+def loosens(field: str, before: str | bool | int, after: str | bool | int, *, on: date) -> bool:
+    """Whether a change of one field of a website takes two people (D5).
+
+    Taken by itself: whether a field matters at this moment depends on the others, and those change too. Another scope
+    makes other people's answers count, and one fallback is no part of the other, so both take two whichever way.
+    """
+    if before == after:
+        return False
+    match field:
+        case "email_tracking":
+            return tracks_more(str(before), str(after))
+        case "country" if is_french(str(after)) and not is_french(str(before)):
+            return False  # goes to Never track (F2)
+        case "country" | "declared_country":
+            return is_looser_country(str(before), str(after), on)
+        case "opens_fallback" | "clicks_fallback":
+            return after != "none"
+        case "for_professionals":
+            return bool(after)
+        case "consent_scope":
+            return True
+        case _:
+            raise ValueError(f"{field} decides about nothing that is measured")

@@ -39,11 +39,12 @@ from config.seed.places import (
     Place,
     Story,
 )
-from consent.models import Basis, Topic
+from consent.models import Basis, ProposalKind, Topic
 from consent.services import (
-    change_email_tracking,
     confirm_justification,
+    confirm_proposal,
     open_website,
+    propose_change,
     propose_justification,
     publish_notice,
 )
@@ -149,14 +150,28 @@ class Demo:
             return  # as every website starts, and as French law has it
         if place.tracking is EmailTracking.ALWAYS:
             self._justify(website)
-        change_email_tracking(
+        proposal = propose_change(
             self.organization,
             website,
-            tracking=place.tracking,
-            author=self._owner,
+            kind=ProposalKind.EMAIL_TRACKING,
+            wanted={"email_tracking": place.tracking.value},
             reason=place.reason,
+            author=self._owner,
             now=timezone.now(),
         )
+        officer = self.members[OFFICER.email]
+        confirm_proposal(self.organization, proposal, author=officer, note=place.opinion, now=timezone.now())
+        if place.waiting:
+            # Left for whoever looks around: nothing changes before the officer confirms it.
+            propose_change(
+                self.organization,
+                website,
+                kind=ProposalKind.FALLBACK,
+                wanted=place.waiting,
+                reason=place.waiting_reason,
+                author=self._owner,
+                now=timezone.now(),
+            )
 
     def _justify(self, website: Website) -> None:
         """Two people: the owner proposes, the data protection officer confirms (rules D5)."""

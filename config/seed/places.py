@@ -44,8 +44,13 @@ class Place:
     tracking_wording: str
     tracking: EmailTracking
     reason: str = ""
+    # What the data protection officer said when confirming it.
+    opinion: str = ""
     # By language.
     notices: Mapping[str, str] = field(default_factory=dict)
+    # What the owner has proposed and nobody has confirmed yet.
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    waiting_reason: str = ""
 
 
 PLACES = (
@@ -80,6 +85,7 @@ PLACES = (
         tracking_wording="I agree that Maison Levain sees whether I open its emails and which links I use.",
         tracking=EmailTracking.ALWAYS,
         reason="Opinion of the data protection officer of 3 November; people were informed in October.",
+        opinion="In line with the justification for Belgium.",
         notices={
             "fr": "Nous mesurons l’ouverture de nos courriels et les clics sur leurs liens, sauf si vous refusez. "
             "Le refus tient en deux clics, en bas de chaque courriel.",
@@ -102,10 +108,13 @@ PLACES = (
         tracking_wording="Acconsento che Maison Levain rilevi l’apertura delle e-mail e i clic sui link.",
         tracking=EmailTracking.BY_CONSENT,
         reason="People were asked in September; who said nothing is not measured.",
+        opinion="Yes: nobody is measured who did not ask for it.",
         notices={
             "it": "Se ci dai il consenso, un pixel e link personali ci dicono se le nostre e-mail vengono aperte e "
             "quali link vengono usati. Puoi cambiare idea quando vuoi, in fondo a ogni e-mail."
         },
+        waiting={"opens_fallback": "anonymous"},
+        waiting_reason="How many letters are opened, not by whom: the Garante allows the rate, with a notice.",
     ),
     Place(
         crowd="de",
@@ -120,6 +129,7 @@ PLACES = (
         tracking_wording="Ich bin einverstanden, dass Maison Levain Öffnungen und Klicks in E-Mails misst.",
         tracking=EmailTracking.BY_CONSENT,
         reason="People were asked in September; who said nothing is not measured.",
+        opinion="Yes: nobody is measured who did not ask for it.",
         notices={
             "de": "Wenn Sie zustimmen, sagen uns ein Zählpixel und persönliche Links, ob unsere E-Mails geöffnet und "
             "welche Links genutzt werden. Sie können das jederzeit ändern, am Ende jeder E-Mail."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -15,10 +15,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import get_language, get_language_info
 from django.utils.translation import gettext as _
-from unfold.admin import ModelAdmin
 
 from accounts.admin import organization_of, role_of
-from accounts.models import Role, User
+from accounts.models import Role
+from consent.admin.proposals import ProposalPages, member_of
 from consent.forms import ConfirmForm, JustificationForm, NoticeForm
 from consent.models import LegalJustification, Topic
 from consent.selectors import country_name, justifications_of, local_day, notices_of
@@ -30,13 +30,14 @@ from consent.services import (
     why_not_confirm,
     withdraw_justification,
 )
+from consent.views import proposal_rows
 from websites.models import Website
 from websites.services import lock_website
 
 WRITERS = frozenset({Role.OWNER, Role.MARKETER, Role.DPO})
 
 
-class WebsitePages(ModelAdmin):
+class WebsitePages(ProposalPages):
     """Mixed into the admin of websites, whose queryset is the lookup door."""
 
     class Media:
@@ -66,6 +67,7 @@ class WebsitePages(ModelAdmin):
         """What the page of a website shows below its form."""
         organization, role = organization_of(request), role_of(request)
         return {
+            "proposals": proposal_rows(organization, member_of(request), now=now, website=website),
             "notices": [(_language_name(one.language), one) for one in notices_of(organization, website)],
             "justifications": [
                 self._justification_row(request, one, now=now) for one in justifications_of(organization, website)
@@ -200,8 +202,3 @@ def _language_name(code: str) -> str:
         return str(get_language_info(code)["name_translated"])
     except KeyError:
         return code
-
-
-def member_of(request: HttpRequest) -> User:
-    """Who is signed in; the console is closed to everybody else."""
-    return cast("User", request.user)

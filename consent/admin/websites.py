@@ -23,7 +23,8 @@ from unfold.decorators import display
 
 from accounts.admin import TenantAdmin, organization_of, role_of
 from accounts.models import Organization, Role
-from consent.admin.website_pages import WRITERS, WebsitePages, member_of
+from consent.admin.proposals import member_of
+from consent.admin.website_pages import WRITERS, WebsitePages
 from consent.forms import CHOICES, SENTENCES, ChangeTrackingForm, WebsiteForm
 from consent.selectors import country_name, measured_now, people_abroad, people_in_france
 from consent.services import (
@@ -32,6 +33,7 @@ from consent.services import (
     change_email_tracking_of_many,
     change_website_policy,
     open_website,
+    sentence_of,
 )
 from websites.models import VersionSource, Website
 from websites.rules import EmailTracking, is_french
@@ -126,7 +128,7 @@ class WebsiteAdmin(WebsitePages, TenantAdmin):
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        form.organization = organization_of(request)
+        form.organization, form.author = organization_of(request), member_of(request)
         return form
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
@@ -151,9 +153,11 @@ class WebsiteAdmin(WebsitePages, TenantAdmin):
         now = locked_now(organization, [obj])
         before = Website.objects.get(organization=organization, pk=obj.pk).email_tracking
         save_details(organization, obj)
-        change_website_policy(
+        outcome = change_website_policy(
             organization, obj, policy=form.policy(), author=author, reason=form.cleaned_data["reason"], now=now
         )
+        for proposal in outcome.proposed:
+            messages.warning(request, _("Waits for a second person: %(change)s.") % {"change": sentence_of(proposal)})
         after = Website.objects.get(organization=organization, pk=obj.pk).email_tracking
         if after != before:
             _say_new_setting(request, after)
@@ -265,6 +269,13 @@ def _say_result(request: HttpRequest, result: BulkChange, tracking: str) -> None
             len(result.changed),
         )
         messages.success(request, changed % {"count": len(result.changed), "setting": label})
+    if result.proposed:
+        proposed = ngettext(
+            "%(count)s website waits for a second person before it is on %(setting)s.",
+            "%(count)s websites wait for a second person before they are on %(setting)s.",
+            len(result.proposed),
+        )
+        messages.warning(request, proposed % {"count": len(result.proposed), "setting": label})
     if result.unchanged:
         unchanged = ngettext(
             "%(count)s website was there already.", "%(count)s websites were there already.", len(result.unchanged)

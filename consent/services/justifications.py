@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django_countries import countries as all_countries
 
-from accounts.models import Membership, Organization, Role, User
+from accounts.models import Organization, Role, User
 from consent.models import LegalJustification
 from consent.selectors import local_day
 from consent.services.policy import PolicyRefused, refresh_permissions
+from consent.services.two_people import role_in, why_not_second_person, why_not_tighten
 from websites.models import Website
 from websites.services import lock_website
-
-ALONE_WAITS = timedelta(hours=24)
 
 
 class JustificationRefused(PolicyRefused):
@@ -34,7 +33,7 @@ def propose_justification(
     now: datetime,
 ) -> LegalJustification:
     """An owner says why, for which countries and until when. It counts only once somebody else confirms it."""
-    if _role_in(organization, author) != Role.OWNER:
+    if role_in(organization, author) != Role.OWNER:
         raise JustificationRefused(_("Only an owner can propose a legal justification."))
     if not countries or any(code not in all_countries.countries for code in countries):
         raise JustificationRefused(_("Name the countries that the justification is for."))
@@ -76,17 +75,14 @@ def why_not_confirm(
         return _("This justification is no longer waiting for a confirmation.")
     if justification.ends_on < local_day(organization, now):
         return _("This justification has ended.")
-    if _role_in(organization, author) not in (Role.OWNER, Role.DPO):
-        return _("Only another owner or the data protection officer can confirm a legal justification.")
-    if justification.proposed_by_id != author.pk:
-        return None
-    if Membership.objects.filter(organization=organization).count() > 1:
-        return _("A second person must confirm it: another owner or the data protection officer.")
-    if now < justification.proposed_at + ALONE_WAITS:
-        return _("You are the only member of the organization, so it can be confirmed 24 hours after the proposal.")
-    if not note.strip():
-        return _("You are the only member of the organization: type the reason to confirm it.")
-    return None
+    return why_not_second_person(
+        organization,
+        author,
+        proposed_by_id=justification.proposed_by_id,
+        proposed_at=justification.proposed_at,
+        now=now,
+        note=note,
+    )
 
 
 def withdraw_justification(
@@ -95,8 +91,9 @@ def withdraw_justification(
     """End it now. This tightens, so one person is enough; copies already sent are silent at the next hit."""
     with transaction.atomic():
         website, current = _lock(organization, justification)
-        if _role_in(organization, author) not in (Role.OWNER, Role.MARKETER, Role.DPO):
-            raise JustificationRefused(_("You can read here, and change nothing."))
+        refusal = why_not_tighten(organization, author)
+        if refusal:
+            raise JustificationRefused(refusal)
         if current.withdrawn_at is None:
             current.withdrawn_by, current.withdrawn_at = author, now
             current.save(update_fields=["withdrawn_by", "withdrawn_at"])
@@ -108,8 +105,3 @@ def _lock(organization: Organization, justification: LegalJustification) -> tupl
     """The website first, as every change of what it measures does."""
     website = lock_website(organization, justification.website_id)
     return website, LegalJustification.objects.get(organization=organization, website=website, pk=justification.pk)
-
-
-def _role_in(organization: Organization, user: User) -> str:
-    role = Membership.objects.filter(organization=organization, user=user).values_list("role", flat=True).first()
-    return role or ""

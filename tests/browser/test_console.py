@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from accounts.models import Organization
 from campaigns.models import Campaign, Email
 from common.tenancy import tenant
-from consent.models import Topic
+from consent.models import PolicyProposal, Topic
 from consent.rules import ChoiceValue
 from tests.browser.conftest import picture
 from tests.support.cast import PASSWORD, Cast
@@ -57,7 +57,14 @@ def sign_in(page: Page, address: str) -> None:
     expect(page.get_by_role("heading", name="Bakery")).to_be_visible()
 
 
-def test_a_changed_website_takes_effect_in_the_preview(page: Page, cast: Cast, email: Email) -> None:
+def leave(page: Page) -> None:
+    """Whoever sits here goes, and the next one signs in."""
+    page.context.clear_cookies()
+
+
+def test_d5_a_loosening_is_proposed_confirmed_by_another_and_seen_in_the_preview(
+    page: Page, cast: Cast, email: Email
+) -> None:
     preview = f"/console/campaigns/email/{email.pk}/preview/"
     sign_in(page, cast.ana.email)
     picture(page, "overview")
@@ -73,7 +80,19 @@ def test_a_changed_website_takes_effect_in_the_preview(page: Page, cast: Cast, e
     picture(page, "website")
     with page.expect_navigation():
         page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("Daily bread").first).to_be_visible()
+    expect(page.get_by_text("Waits for a second person: Email tracking: By consent")).to_be_visible()
+    page.goto(preview)
+    expect(page.locator("[data-tracking=never]")).to_be_visible()
+
+    leave(page)
+    sign_in(page, cast.dana.email)
+    picture(page, "overview-waiting")
+    waiting = page.get_by_role("article", name="Daily bread: Email tracking: By consent")
+    waiting.get_by_label("Opinion or note").fill("As it should be.")
+    with page.expect_navigation():
+        waiting.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text("Confirmed: it counts for copies decided from now on.")).to_be_visible()
+    expect(waiting).to_have_count(0)
 
     page.goto(preview)
     expect(page.locator("[data-tracking=by_consent]")).to_be_visible()
@@ -84,9 +103,10 @@ def test_a_changed_website_takes_effect_in_the_preview(page: Page, cast: Cast, e
     picture(page, "preview-by-consent")
     with tenant(cast.bakery.pk):
         version = EmailTrackingVersion.objects.get(number=2)
-    assert (version.email_tracking, version.author, version.reason) == (
+    assert (version.email_tracking, version.proposed_by, version.author, version.reason) == (
         "by_consent",
         cast.ana,
+        cast.dana,
         "People are asked in the form.",
     )
 
@@ -102,4 +122,4 @@ def test_the_same_by_keyboard_alone(page: Page, cast: Cast, email: Email) -> Non
     with page.expect_navigation():
         page.keyboard.press("Enter")
     with tenant(cast.bakery.pk):
-        assert Website.objects.get().email_tracking == "by_consent"
+        assert PolicyProposal.objects.get().wanted == {"email_tracking": "by_consent"}

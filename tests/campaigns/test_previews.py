@@ -13,13 +13,12 @@ from campaigns.rendering import language_of, sender_of
 from common.keys import encode_key
 from common.tenancy import tenant
 from consent.rules import ChoiceValue
-from consent.services import change_email_tracking
 from delivery.models import ContentSnapshot, Message
 from delivery.templating import VARIABLES
 from participants.models import Participant
 from tests.campaigns.world import MakePerson
 from tests.support.cast import Cast
-from tests.support.world import choose, make_participant
+from tests.support.world import choose, make_participant, set_tracking
 from tracking.models import TrackedMessage
 from websites.rules import EmailTracking
 
@@ -46,15 +45,7 @@ def audience(cast: Cast, email: Email, subscriber: MakePerson, now: datetime) ->
     choose(cast.bakery, people["opens"], opens=YES, clicks=NO, now=now)
     choose(cast.bakery, people["clicks"], opens=NO, clicks=YES, now=now)
     choose(cast.bakery, people["no"], opens=NO, clicks=NO, now=now)
-    with tenant(cast.bakery.pk):
-        change_email_tracking(
-            cast.bakery,
-            email.campaign.website,
-            tracking=EmailTracking.BY_CONSENT,
-            author=cast.ana,
-            reason="test",
-            now=now,
-        )
+    set_tracking(cast.bakery, email.campaign.website, EmailTracking.BY_CONSENT, now=now)
     return people
 
 

@@ -36,6 +36,9 @@ def test_a_new_person_of_a_new_organization_gets_a_password_that_is_shown_once()
     password = shown.split("Password (shown this once): ")[1].strip()
     assert User.objects.get(email="ana@bakery.example").check_password(password)
     assert roles_of("ana@bakery.example") == {"Bakery": "owner"}
+    # D5: alone, she waits a day for everything that measures more.
+    assert "--role dpo" in shown
+    assert "two people" not in create_member("dana@bakery.example", "--organization", "Bakery", "--role", "dpo")
 
 
 def test_somebody_who_can_sign_in_already_gets_a_second_role_and_no_new_password() -> None:

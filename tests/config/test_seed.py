@@ -17,8 +17,8 @@ from accounts.models import Membership, Organization
 from campaigns.models import Campaign, Email, Launch, Participation
 from common.tenancy import tenant
 from config.seed.people import CROWDS, rows_of
-from config.seed.places import NEWSLETTER, OWNER, PLACES, STORIES
-from consent.models import Choice, LegalJustification, Subscription
+from config.seed.places import NEWSLETTER, OFFICER, OWNER, PLACES, STORIES
+from consent.models import Choice, LegalJustification, PolicyProposal, Subscription
 from delivery.models import ContentSnapshot, Message, Suppression
 from delivery.rendering import CompiledEmail
 from intake.models import Import
@@ -97,6 +97,10 @@ def test_it_fills_in_websites_people_campaigns_and_one_launch() -> None:
         justification = LegalJustification.objects.get()
         assert justification.proposed_by != justification.confirmed_by
         assert EmailTrackingVersion.objects.count() == 4 + 3
+        # Every loosening took two people, and one waits for the second.
+        loosened = EmailTrackingVersion.objects.exclude(source="created")
+        assert {(one.proposed_by.email, one.author.email) for one in loosened} == {(OWNER.email, OFFICER.email)}
+        assert PolicyProposal.objects.get(state="open").wanted == {"opens_fallback": "anonymous"}
         # What was said, by whom, is mixed: opens and clicks apart, and many never answered.
         answers = set(Choice.objects.values_list("opens", "clicks"))
         assert {("yes", "yes"), ("no", "no"), ("yes", "no"), ("no", "yes"), ("yes", "unknown")} <= answers

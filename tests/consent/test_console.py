@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import Organization, User
 from common.tenancy import tenant
-from consent.models import LegalJustification, Notice, Topic
+from consent.models import LegalJustification, Notice, PolicyProposal, Topic
 from tests.support.cast import Cast
 from tests.support.world import later, make_participant, make_topic, make_website, subscribe_to
 from websites.models import EmailTrackingVersion, Website
@@ -88,14 +88,35 @@ def test_the_form_shows_a_sentence_under_each_choice(cast: Cast, website: Websit
     assert page.count('type="radio"') == 3
 
 
-def test_changing_the_setting_is_a_version_with_author_and_reason(cast: Cast, website: Website) -> None:
-    response = save(signed_in(cast.max), website, email_tracking="by_consent", reason="We ask people now.")
+def test_d5_a_loosening_waits_for_a_second_person_and_then_is_a_version_with_both_names(
+    cast: Cast, website: Website
+) -> None:
+    response = save(signed_in(cast.ana), website, email_tracking="by_consent", reason="We ask people now.")
     assert response.status_code == 302
-    assert "By consent: Only people who said yes are measured" in said(response)
+    assert "Waits for a second person: Email tracking: By consent" in said(response)
+    assert fresh(cast.bakery, website).email_tracking == "never"
+    with tenant(cast.bakery.pk):
+        number = PolicyProposal.objects.get().pk
+    dana = signed_in(cast.dana)
+    confirm = page_of(website, "proposal_confirm", number)
+    assert confirm in dana.get(page_of(website)).content.decode()
+    done = dana.post(confirm, {f"proposal-{number}-note": "Asked in the form, as it should be."})
+    assert "Confirmed" in said(done)
     latest = versions(cast.bakery, website)[-1]
-    assert (latest.previous, latest.email_tracking, latest.author, latest.reason) == (
-        "never", "by_consent", cast.max, "We ask people now.",
+    assert (latest.previous, latest.email_tracking, latest.proposed_by, latest.author, latest.reason) == (
+        "never", "by_consent", cast.ana, cast.dana, "We ask people now.",
     )  # fmt: skip
+
+
+def test_d5_a_marketer_tightens_and_does_not_loosen(cast: Cast, now: datetime) -> None:
+    website = make_website(cast.bakery, cast.ana, now=now, tracking=EmailTracking.BY_CONSENT)
+    max_ = signed_in(cast.max)
+    assert "Never track: No pixel" in said(save(max_, website, email_tracking="never"))
+    website = fresh(cast.bakery, website)
+    assert website.email_tracking == "never"
+    refused = save(max_, website, email_tracking="by_consent", reason="We ask people now.")
+    assert "an owner proposes it, and a second person confirms it" in refused.content.decode()
+    assert fresh(cast.bakery, website).email_tracking == "never"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +124,7 @@ def test_changing_the_setting_is_a_version_with_author_and_reason(cast: Cast, we
     [
         ({"email_tracking": "by_consent"}, "Say why more is to be measured"),
         ({"email_tracking": "always", "reason": "x"}, "only with a legal justification that names Belgium"),
-        ({"declared_country": "CH"}, "count as being in Switzerland"),
+        ({"declared_country": "CH"}, "Say why more is to be measured"),
         ({"domain": "not a host"}, "not a host name"),
         ({"country": "XX"}, "not one of the available choices"),
         ({"email_tracking": "sometimes"}, "not one of the available choices"),
@@ -112,7 +133,7 @@ def test_changing_the_setting_is_a_version_with_author_and_reason(cast: Cast, we
 def test_what_is_refused_is_said_beside_the_field_and_nothing_is_saved(
     cast: Cast, website: Website, changes: dict[str, str], words: str
 ) -> None:
-    response = save(signed_in(cast.max), website, name="Renamed", **changes)
+    response = save(signed_in(cast.ana), website, name="Renamed", **changes)
     assert response.status_code == 200
     assert words in response.content.decode()
     kept = fresh(cast.bakery, website)
@@ -171,7 +192,7 @@ def change_many(client: Client, websites: list[Website], **fields: str) -> Any:
 def test_several_websites_at_once_with_a_reason_and_the_refused_ones_named(cast: Cast, now: datetime) -> None:
     swiss = make_website(cast.bakery, cast.ana, now=now, name="Swiss", country="CH")
     belgian = make_website(cast.bakery, cast.ana, now=now, name="Belgian")
-    client = signed_in(cast.max)
+    client = signed_in(cast.ana)
     page = change_many(client, [swiss, belgian])
     assert page.status_code == 200
     assert all(words in page.content.decode() for words in ("2 websites", "Swiss", "Belgian", "No answer is not a yes"))
@@ -180,10 +201,11 @@ def test_several_websites_at_once_with_a_reason_and_the_refused_ones_named(cast:
     assert "required" in without_reason.content.decode()
     done = change_many(client, [swiss, belgian], apply="1", tracking="always", reason="Spring")
     assert done.status_code == 302
-    assert "1 website is now on Always track." in said(done)
+    assert "1 website waits for a second person before it is on Always track." in said(done)
     assert "Belgian was not changed." in said(done)
-    assert fresh(cast.bakery, swiss).email_tracking == "always"
-    assert fresh(cast.bakery, belgian).email_tracking == "never"
+    assert {fresh(cast.bakery, one).email_tracking for one in (swiss, belgian)} == {"never"}
+    with tenant(cast.bakery.pk):
+        assert [one.website_id for one in PolicyProposal.objects.all()] == [swiss.pk]
 
 
 def test_the_dpo_can_only_stop(cast: Cast, now: datetime) -> None:
@@ -264,7 +286,10 @@ def test_d5_a_justification_is_proposed_by_an_owner_and_confirmed_by_the_dpo(cas
     assert confirm in dana.get(page_of(website)).content.decode()
     done = dana.post(confirm, {f"confirm-{number}-note": "I agree."})
     assert "counts from now on" in said(done)
-    assert save(max_, website, email_tracking="always", reason="Justified").status_code == 302
+    assert save(ana, website, email_tracking="always", reason="Justified").status_code == 302
+    with tenant(cast.bakery.pk):
+        proposed = PolicyProposal.objects.get().pk
+    dana.post(page_of(website, "proposal_confirm", proposed))
     assert fresh(cast.bakery, website).email_tracking == "always"
 
     withdraw = page_of(website, "withdraw", number)

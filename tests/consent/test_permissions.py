@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -14,8 +14,9 @@ from django_countries import countries
 from accounts.models import Organization
 from common.tenancy import tenant
 from consent.columns import COMBINED
+from consent.grounds import moment_column
 from consent.models import Choice, LegalJustification
-from consent.rules import ChoiceValue, Kind, Level, Purpose, Reason, Untracked, resolve_permission
+from consent.rules import ChoiceValue, Kind, Level, Permit, Purpose, Reason, Untracked, resolve_permission
 from consent.selectors import (
     consent_columns,
     decisions_for,
@@ -27,7 +28,6 @@ from consent.selectors import (
 )
 from consent.services import (
     apply_move,
-    change_email_tracking,
     change_website_country,
     confirm_justification,
     propose_justification,
@@ -37,6 +37,7 @@ from consent.services import (
 )
 from consent.tasks import apply_ended_justifications
 from participants.models import Participant
+from tests.support import world
 from tests.support.cast import Cast
 from tests.support.world import choose, later, make_participant, make_topic, make_website, subscribe_to
 from websites.models import MeasurementPermission, Website
@@ -69,7 +70,7 @@ def opens(website: Website, country: str) -> tuple[str, datetime | None, datetim
 
 
 def set_tracking(cast: Cast, website: Website, tracking: str, *, now: datetime) -> None:
-    change_email_tracking(cast.bakery, website, tracking=tracking, author=cast.ana, reason="why", now=now)
+    world.set_tracking(cast.bakery, website, tracking, now=now)
 
 
 def justify(cast: Cast, website: Website, codes: list[str], *, now: datetime, ends: date = ENDS) -> LegalJustification:
@@ -100,11 +101,16 @@ def test_each_row_says_what_the_rules_say_of_its_country(
     if named:
         justify(cast, website, named, now=now)
     state = website_state(bakery, website, now=now)
-    assert state.justified_countries == set(named)
+    assert {code for one in state.justifications for code in one.countries} == set(named)
     for one in website.permissions.all():
         country = "" if one.country == "ZZ" else one.country
-        bases = [resolve_permission(state, participant_country=country, kind=kind, on=now.date()) for kind in Kind]
-        assert [one.opens_basis, one.clicks_basis] == bases
+        for kind in Kind:
+            found = resolve_permission(state, participant_country=country, kind=kind, on=now.date())
+            assert getattr(one, f"{kind}_basis") == found.basis
+            for permit in Permit:
+                column = moment_column(kind, permit)
+                since = getattr(one, column) if column else None
+                assert since == (now if permit in found.permits else None), (country, permit)
 
 
 def test_s13_without_a_notice_nothing_is_permitted_and_with_one_it_begins(
@@ -207,18 +213,19 @@ def test_s7_an_ended_justification_is_applied_by_the_task(cast: Cast) -> None:
     # The task asks the clock, so the days are relative to today.
     from django.utils import timezone
 
-    now = timezone.now()
+    begun = timezone.now() - timedelta(days=3)
     with tenant(cast.bakery.pk):
-        website = make_website(cast.bakery, cast.ana, now=now, country="BE")
-        justification = justify(cast, website, ["BE"], now=now, ends=later(now, days=30).date())
-        set_tracking(cast, website, "always", now=now)
-    assert apply_ended_justifications() == 0
-    with tenant(cast.bakery.pk):
-        assert opens(website, "BE")[0] == "unless_no"
-        LegalJustification.objects.filter(pk=justification.pk).update(ends_on=later(now, days=-2).date())
+        website = make_website(cast.bakery, cast.ana, now=begun, country="BE")
+        lasting = make_website(cast.bakery, cast.ana, now=begun, country="BE", name="Lasting")
+        justify(cast, website, ["BE"], now=begun, ends=later(begun, days=1).date())
+        justify(cast, lasting, ["BE"], now=begun, ends=later(begun, days=30).date())
+        for one in (website, lasting):
+            set_tracking(cast, one, "always", now=begun)
+            assert opens(one, "BE")[0] == "unless_no"
     assert apply_ended_justifications() == 1
     with tenant(cast.bakery.pk):
-        assert opens(website, "BE") == ("with_yes_by_law", now, None)
+        assert opens(website, "BE") == ("with_yes_by_law", begun, None)
+        assert opens(lasting, "BE") == ("unless_no", begun, begun)
     assert apply_ended_justifications() == 0
 
 

@@ -23,7 +23,7 @@ from django.urls import reverse
 from accounts.models import Organization
 from campaigns.models import Campaign, Email, Launch
 from common.tenancy import tenant
-from consent.models import Choice, ChoiceEvent, Topic
+from consent.models import Choice, ChoiceEvent, PolicyProposal, Topic
 from delivery.models import Message
 from intake.models import Import
 from reporting.selectors import report_launch
@@ -128,7 +128,8 @@ def base(smtp: SmtpServer, settings: Any) -> Iterator[str]:
             yield base
 
 
-def make_website_in_console(client: Client, organization: Organization) -> Website:
+def make_website_in_console(client: Client, officer: Client, organization: Organization) -> Website:
+    """The owner proposes to measure by consent, the data protection officer confirms."""
     form = {
         "name": "Daily bread",
         "domain": "bread.example",
@@ -144,6 +145,10 @@ def make_website_in_console(client: Client, organization: Organization) -> Websi
     assert client.post(reverse("admin:websites_website_notice", args=[website.pk]), notice).status_code == 302
     change = {**form, "email_tracking": "by_consent", "reason": "People are asked in the form."}
     assert client.post(reverse("admin:websites_website_change", args=[website.pk]), change).status_code == 302
+    with tenant(organization.pk):
+        proposal = PolicyProposal.objects.get()
+    confirm = reverse("admin:websites_website_proposal_confirm", args=[website.pk, proposal.pk])
+    assert officer.post(confirm).status_code == 302
     with tenant(organization.pk):
         website.refresh_from_db()
         assert website.email_tracking == "by_consent"
@@ -245,10 +250,11 @@ def without_utm(address: str) -> str:
 
 
 def test_the_main_job_from_the_website_to_the_report(cast: Cast, smtp: SmtpServer, base: str, tmp_path: Path) -> None:
-    client, bakery = Client(), cast.bakery
-    signed_in = client.post(reverse("account_login"), {"login": cast.ana.email, "password": PASSWORD})
-    assert signed_in.status_code == 302
-    website = make_website_in_console(client, bakery)
+    client, officer, bakery = Client(), Client(), cast.bakery
+    for browser, member in ((client, cast.ana), (officer, cast.dana)):
+        signed_in = browser.post(reverse("account_login"), {"login": member.email, "password": PASSWORD})
+        assert signed_in.status_code == 302
+    website = make_website_in_console(client, officer, bakery)
     topic = make_topic_in_console(client, bakery, website)
     people = make_people()
     source = import_in_console(client, bakery, topic, write_csv(tmp_path / "people.csv", people))

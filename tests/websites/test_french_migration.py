@@ -16,15 +16,11 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import StateApps
 
-from accounts.models import Organization, User
+from accounts.models import Organization
 from common.keys import new_key
 from common.tenancy import tenant
-from consent.services import (
-    change_email_tracking,
-    confirm_justification,
-    propose_justification,
-    publish_notice,
-)
+from consent.services import confirm_justification, propose_justification, publish_notice
+from tests.support import world
 from tests.support.cast import Cast
 from tests.support.hits import DECIDED_AT, LONG_AGO, Copies, batch_of, forget_hits, store
 from tests.support.world import later
@@ -146,10 +142,10 @@ def make_old(before: StateApps, organization: Organization, country: str, tracki
     return Old(organization, website.pk, *copies)
 
 
-def loosen(old: Old, tracking: str, author: User, *, now: datetime) -> None:
-    organization = old.organization
-    with tenant(organization.pk):
-        change_email_tracking(organization, old.website, tracking=tracking, author=author, reason="decided", now=now)
+def loosen(old: Old, tracking: str, *, now: datetime) -> None:
+    with tenant(old.organization.pk):
+        website = old.website
+    world.loosen(old.organization, website, now=now, email_tracking=tracking)
 
 
 def test_f2_every_french_website_goes_to_never_and_stops_recording_at_the_next_hit(
@@ -195,7 +191,7 @@ def test_h1_loosening_a_french_website_again_measures_nothing_already_sent(
             author=None,
             now=now,
         )
-    loosen(old, "by_consent", cast.ana, now=later(now, hours=1))
+    loosen(old, "by_consent", now=later(now, hours=1))
     between = old.copy(old.to_yes, decided_at=later(now, minutes=59))
     assert recorded(old.to_yes, old.to_silent, between) == 0
     new_to_yes = old.copy(old.to_yes, decided_at=later(now, hours=2))
@@ -208,7 +204,7 @@ def test_h1_loosening_a_french_website_again_measures_nothing_already_sent(
             ends_on=date(2027, 6, 30), author=cast.ana, now=now,
         )  # fmt: skip
         confirm_justification(organization, proposed, author=cast.dana, now=now)
-    loosen(old, "always", cast.ana, now=later(now, hours=3))
+    loosen(old, "always", now=later(now, hours=3))
     assert recorded(old.to_yes, old.to_silent, between, new_to_silent) == 0
     newest = old.copy(old.to_silent, decided_at=later(now, hours=4))
     assert (recorded(newest), recorded(new_to_yes)) == (2, 2)
@@ -222,7 +218,7 @@ def test_f2_taking_the_migration_back_turns_nothing_on_and_running_it_again_undo
         make_old(before_the_rule, cast.bakery, "GP", "always"),
     )
     migrate()
-    loosen(loosened, "by_consent", cast.ana, now=later(now, hours=1))
+    loosen(loosened, "by_consent", now=later(now, hours=1))
     stood = [(old.website.email_tracking, old.permissions()) for old in (untouched, loosened)]
     assert [tracking for tracking, _permissions in stood] == ["never", "by_consent"]
 

@@ -10,9 +10,9 @@ from django.core.management import call_command
 
 from accounts.models import Organization
 from common.tenancy import tenant
-from consent.services import change_email_tracking, refresh_permissions
+from consent.services import refresh_permissions
 from tests.support.cast import Cast
-from tests.support.world import later, make_website
+from tests.support.world import later, loosen, make_website
 from websites.models import EmailTrackingVersion, MeasurementPermission, Website
 from websites.rules import FRENCH_COUNTRIES, EmailTracking
 from websites.services import Enforced, enforce_country_rules
@@ -95,9 +95,7 @@ def test_f2_running_again_never_undoes_a_recorded_decision(cast: Cast, now: date
     website = old_website(cast.bakery, cast, "RE", "always", now)
     enforce(later(now, hours=1))
     with tenant(cast.bakery.pk):
-        change_email_tracking(
-            cast.bakery, website, tracking="by_consent", author=cast.ana, reason="asked", now=later(now, hours=2)
-        )
+        loosen(cast.bakery, website, now=later(now, hours=2), email_tracking="by_consent")
     enforce(later(now, hours=3))
     assert setting(cast.bakery, website) == "by_consent"
     assert permits(cast.bakery, website)

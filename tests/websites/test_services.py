@@ -90,8 +90,9 @@ def test_f2_a_new_website_starts_on_never_whatever_its_country(
 def test_every_change_is_a_version_with_author_time_and_reason(bakery: Organization, cast: Cast, now: datetime) -> None:
     website = create(bakery, cast, now, "BE")
     services.change_email_tracking(
-        bakery, website, tracking="by_consent", author=cast.max, reason="we ask now", now=later(now, hours=1)
-    )
+        bakery, website, tracking="by_consent", author=cast.dana, proposed_by=cast.ana, reason="we ask now",
+        now=later(now, hours=1),
+    )  # fmt: skip
     services.change_email_tracking(
         bakery, website, tracking="never", author=cast.dana, reason="stop", now=later(now, hours=2)
     )
@@ -101,7 +102,7 @@ def test_every_change_is_a_version_with_author_time_and_reason(bakery: Organizat
     ]
     assert kept == [
         (3, "by_consent", "never", cast.dana, "stop", later(now, hours=2)),
-        (2, "never", "by_consent", cast.max, "we ask now", later(now, hours=1)),
+        (2, "never", "by_consent", cast.dana, "we ask now", later(now, hours=1)),
         (1, "", "never", cast.ana, "", now),
     ]
     listed = with_latest_change(Website.objects.filter(pk=website.pk)).get()
@@ -166,7 +167,9 @@ def test_a_french_website_that_moves_within_france_keeps_its_recorded_decision(
     bakery: Organization, cast: Cast, now: datetime
 ) -> None:
     website = create(bakery, cast, now, "FR")
-    services.change_email_tracking(bakery, website, tracking="by_consent", author=cast.max, reason="asked", now=now)
+    services.change_email_tracking(
+        bakery, website, tracking="by_consent", author=cast.dana, proposed_by=cast.ana, reason="asked", now=now
+    )
     services.change_country(bakery, website, country="RE", author=cast.max, reason="", now=later(now, hours=1))
     website.refresh_from_db()
     assert (website.email_tracking, str(website.country)) == ("by_consent", "RE")
@@ -177,8 +180,9 @@ def test_s5_the_declared_country_is_recorded_and_touches_only_people_of_unknown_
 ) -> None:
     website = resolved(bakery, cast, now)
     version = services.change_declared_country(
-        bakery, website, country="IT", author=cast.max, reason="a shop in Turin", now=later(now, hours=1)
-    )
+        bakery, website, country="IT", author=cast.dana, proposed_by=cast.ana, reason="a shop in Turin",
+        now=later(now, hours=1),
+    )  # fmt: skip
     assert (str(version.declared_country), version.reason) == ("IT", "a shop in Turin")
     assert moments(website, "ZZ") == (now, None, now, None)
     assert moments(website, "BE") == (now, now, now, now)

@@ -15,7 +15,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import Organization, Role, User
+from accounts.models import Membership, Organization, Role, User
 from accounts.services import add_member, create_organization
 from common.tenancy import tenant
 
@@ -49,6 +49,12 @@ class Command(BaseCommand):
             user = user or User.objects.create_user(email, password, full_name=options["name"])
             add_member(organization, user, role=options["role"], now=timezone.now())
         self.stdout.write(f"{user.email} is now {options['role']} of {organization.name}.")
+        with tenant(organization.pk):
+            if Membership.objects.filter(organization=organization).count() == 1:
+                self.stdout.write(
+                    "Measuring more takes two people. Add the second with --role dpo (data protection officer) or"
+                    " --role owner; the only member of an organization waits 24 hours and types the reason."
+                )
         if password and self._makes_password(options):
             self.stdout.write(f"Password (shown this once): {password}")
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.seed.demo import Demo, SeedRefused
-from config.seed.places import OWNER
+from config.seed.places import OFFICER, OWNER
 
 
 class Command(BaseCommand):
@@ -41,6 +41,10 @@ class Command(BaseCommand):
             demo.set_password(password)
             write_privately(path, json.dumps({"email": OWNER.email, "password": password}))
         self.stdout.write(f"Sign in as {OWNER.email}; the password is in {path}.")
+        self.stdout.write(
+            f"What measures more takes two people: {OWNER.email} proposes it, and {OFFICER.email} (the data protection"
+            " officer) confirms it. Both have the same password; a private window holds the second sign-in."
+        )
 
 
 def write_privately(path: Path, text: str) -> None:

@@ -7,19 +7,24 @@ something was permitted are emptied in the same transaction, so older copies sta
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import models, transaction
 
 from accounts.models import Organization, User
-from websites.models import ConsentScope, EmailTrackingVersion, MeasurementPermission, VersionSource, Website
-from websites.rules import FRENCH_COUNTRIES, UNKNOWN_COUNTRY, EmailTracking, is_french
+from websites.models import (
+    ClicksFallback,
+    ConsentScope,
+    EmailTrackingVersion,
+    MeasurementPermission,
+    OpensFallback,
+    VersionSource,
+    Website,
+)
+from websites.rules import UNKNOWN_COUNTRY, EmailTracking, is_french, loosens
 from websites.selectors import latest_version
 
 MOMENTS = tuple(field.name for field in MeasurementPermission._meta.fields if field.name.endswith("_since"))
@@ -27,7 +32,12 @@ NOBODY_UNASKED = {name: None for name in MOMENTS if name.endswith("_unless_no_si
 # All that rests on a country's rule; a yes does not.
 NOBODY_WITHOUT_YES = {name: None for name in MOMENTS if not name.endswith("_with_yes_since")}
 NEVER_PERMITTED = {"opens_basis": "never", "clicks_basis": "never", **dict.fromkeys(MOMENTS)}
+NOTHING_PERMITTED = dict.fromkeys(MOMENTS)
 DETAIL_FIELDS = ("name", "domain", "tracking_domain", "sender_name", "sender_email")
+
+
+class LoosenedAloneError(Exception):
+    """More would be measured, and nobody is named who proposed it (rule D5). The services of consent see to that."""
 
 
 def create_website(
@@ -59,7 +69,7 @@ def create_website(
             country_rule_applied_at=now,
             created_at=now,
         )
-        _record_version(website, previous="", source=VersionSource.CREATED, author=author, reason="", now=now)
+        record_version(website, previous="", source=VersionSource.CREATED, author=author, reason="", now=now)
     return website
 
 
@@ -97,6 +107,7 @@ def change_email_tracking(
     reason: str,
     now: datetime,
     source: str = VersionSource.MEMBER,
+    proposed_by: User | None = None,
 ) -> EmailTrackingVersion:
     """Set a website's email tracking. The same setting again adds no version."""
     with transaction.atomic():
@@ -105,14 +116,24 @@ def change_email_tracking(
         known = latest_version(organization, current)
         if current.email_tracking == wanted and known is not None:
             return known
+        _require_two(organization, current, {"email_tracking": wanted}, proposed_by, now)
         previous, current.email_tracking = current.email_tracking, wanted
         current.save(update_fields=["email_tracking"])
         _empty_moments(current, wanted)
-        return _record_version(current, previous=previous, source=source, author=author, reason=reason, now=now)
+        return record_version(
+            current, previous=previous, source=source, author=author, proposed_by=proposed_by, reason=reason, now=now
+        )
 
 
 def change_country(
-    organization: Organization, website: Website, *, country: str, author: User | None, reason: str, now: datetime
+    organization: Organization,
+    website: Website,
+    *,
+    country: str,
+    author: User | None,
+    reason: str,
+    now: datetime,
+    proposed_by: User | None = None,
 ) -> EmailTrackingVersion:
     """Move a website to another country. One that becomes French goes to Never track at once (rules F2)."""
     with transaction.atomic():
@@ -120,6 +141,7 @@ def change_country(
         known = latest_version(organization, current)
         if current.country == country and known is not None:
             return known
+        _require_two(organization, current, {"country": country}, proposed_by, now)
         becomes_french = is_french(country) and not is_french(str(current.country))
         previous, current.country = current.email_tracking, country
         if becomes_french:
@@ -131,29 +153,161 @@ def change_country(
         permissions = MeasurementPermission.objects.filter(website=current)
         permissions.update(**(NEVER_PERMITTED if becomes_french else NOBODY_WITHOUT_YES))
         source = VersionSource.COUNTRY_RULE if becomes_french else VersionSource.MEMBER
-        return _record_version(current, previous=previous, source=source, author=author, reason=reason, now=now)
+        return record_version(
+            current, previous=previous, source=source, author=author, proposed_by=proposed_by, reason=reason, now=now
+        )
 
 
 def change_declared_country(
-    organization: Organization, website: Website, *, country: str, author: User | None, reason: str, now: datetime
+    organization: Organization,
+    website: Website,
+    *,
+    country: str,
+    author: User | None,
+    reason: str,
+    now: datetime,
+    proposed_by: User | None = None,
 ) -> EmailTrackingVersion:
     """Declare where people of unknown country count as being (rules S5)."""
+    return _change(
+        organization,
+        website,
+        {"declared_country": country},
+        _Change(author=author, proposed_by=proposed_by, reason=reason, now=now),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """Who changes something, why, and when."""
+
+    author: User | None
+    proposed_by: User | None
+    reason: str
+    now: datetime
+    source: str = VersionSource.MEMBER
+
+
+def change_fallbacks(
+    organization: Organization,
+    website: Website,
+    *,
+    opens_fallback: str,
+    clicks_fallback: str,
+    author: User | None,
+    reason: str,
+    now: datetime,
+    proposed_by: User | None = None,
+) -> EmailTrackingVersion:
+    """Say what is left of opens and clicks for everybody who is not measured one by one (rules S8, S9)."""
+    changes = {
+        "opens_fallback": OpensFallback(opens_fallback).value,
+        "clicks_fallback": ClicksFallback(clicks_fallback).value,
+    }
+    return _change(
+        organization,
+        website,
+        changes,
+        _Change(author=author, proposed_by=proposed_by, reason=reason, now=now),
+    )
+
+
+def change_for_professionals(
+    organization: Organization,
+    website: Website,
+    *,
+    for_professionals: bool,
+    author: User | None,
+    reason: str,
+    now: datetime,
+    proposed_by: User | None = None,
+) -> EmailTrackingVersion:
+    """Say whether people give a professional address here (rules C2)."""
+    return _change(
+        organization,
+        website,
+        {"for_professionals": for_professionals},
+        _Change(author=author, proposed_by=proposed_by, reason=reason, now=now),
+    )
+
+
+def change_consent_scope(
+    organization: Organization,
+    website: Website,
+    *,
+    scope: ConsentScope,
+    author: User | None,
+    reason: str,
+    now: datetime,
+    proposed_by: User | None = None,
+) -> EmailTrackingVersion:
+    """Move a website to another consent scope (rules C8): other answers count, so every permission begins again."""
+    return _change(
+        organization,
+        website,
+        {"consent_scope": scope},
+        _Change(author=author, proposed_by=proposed_by, reason=reason, now=now),
+    )
+
+
+def _change(
+    organization: Organization, website: Website, changes: dict[str, Any], change: _Change
+) -> EmailTrackingVersion:
+    """Set fields of a website, take back what rested on them, and keep a version. The same again adds none."""
     with transaction.atomic():
         current = lock_website(organization, website.pk)
         known = latest_version(organization, current)
-        if current.declared_country == country and known is not None:
+        different = {name: value for name, value in changes.items() if getattr(current, name) != value}
+        if not different and known is not None:
             return known
-        current.declared_country = website.declared_country = country
-        current.save(update_fields=["declared_country"])
-        MeasurementPermission.objects.filter(website=current, country=UNKNOWN_COUNTRY).update(**NOBODY_WITHOUT_YES)
-        return _record_version(
+        _require_two(organization, current, different, change.proposed_by, change.now)
+        for name, value in different.items():
+            setattr(current, name, value)
+            setattr(website, name, value)
+            _take_back(current, name)
+        current.save(update_fields=list(different))
+        return record_version(
             current,
             previous=current.email_tracking,
-            source=VersionSource.MEMBER,
-            author=author,
-            reason=reason,
-            now=now,
+            source=change.source,
+            author=change.author,
+            proposed_by=change.proposed_by,
+            reason=change.reason,
+            now=change.now,
         )
+
+
+def _take_back(website: Website, field: str) -> None:
+    """Empty the moments of what rested on a field; consent.services resolves what holds with its new value."""
+    rows = MeasurementPermission.objects.filter(website=website)
+    match field:
+        case "declared_country":
+            rows.filter(country=UNKNOWN_COUNTRY).update(**NOBODY_WITHOUT_YES)
+        case "opens_fallback":
+            rows.update(opens_anonymous_since=None, last_open_day_since=None)
+        case "clicks_fallback":
+            rows.update(clicks_anonymous_since=None)
+        case "for_professionals":
+            rows.update(opens_professionals_since=None, clicks_professionals_since=None)
+        case "consent_scope":
+            rows.update(scope=website.consent_scope, **NOTHING_PERMITTED)
+
+
+def _require_two(
+    organization: Organization, current: Website, changes: dict[str, Any], proposed_by: User | None, now: datetime
+) -> None:
+    """The last wall of rule D5: no caller, whoever it is, measures more than before by itself."""
+    day = now.astimezone(ZoneInfo(organization.timezone)).date()
+    for name, value in changes.items():
+        if proposed_by is None and loosens(name, plain(getattr(current, name)), plain(value), on=day):
+            raise LoosenedAloneError(name)
+
+
+def plain(value: Any) -> str | bool | int:
+    """A field of a website as proposals keep it: a row by its number, a country by its code."""
+    if isinstance(value, bool):
+        return value
+    return int(value.pk) if isinstance(value, models.Model) else str(value)
 
 
 def _empty_moments(website: Website, tracking: str) -> None:
@@ -165,8 +319,15 @@ def _empty_moments(website: Website, tracking: str) -> None:
         rows.update(**NOBODY_UNASKED)
 
 
-def _record_version(
-    website: Website, *, previous: str, source: str, author: User | None, reason: str, now: datetime
+def record_version(
+    website: Website,
+    *,
+    previous: str,
+    source: str,
+    author: User | None,
+    reason: str,
+    now: datetime,
+    proposed_by: User | None = None,
 ) -> EmailTrackingVersion:
     latest = EmailTrackingVersion.objects.filter(website=website).aggregate(number=models.Max("number"))["number"]
     return EmailTrackingVersion.objects.create(
@@ -183,92 +344,8 @@ def _record_version(
         consent_scope_name=website.consent_scope.name,
         stopped=website.stopped_at is not None,
         source=source,
+        proposed_by=proposed_by,
         author=author,
         reason=reason,
         created_at=now,
     )
-
-
-# --- The French rule --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Enforced:
-    """A website that the French rule put on Never track, and what it was on before."""
-
-    organization_id: int
-    website_id: int
-    previous: str
-
-
-def enforce_country_rules(
-    *,
-    websites: type[Any],
-    versions: type[Any],
-    permissions: type[Any],
-    now: datetime,
-    log: Callable[[str], None],
-    using: str = "owner",
-    dry_run: bool = False,
-) -> list[Enforced]:
-    """Put every French website that the rule has not met yet on Never track, in all organizations (rules F2).
-
-    Takes the model classes, so that the migration hands in those of its time. ``country_rule_applied_at`` marks a
-    website that the rule has met: running again changes nothing, whatever was decided since.
-    """
-    with transaction.atomic(using=using):
-        found = list(
-            websites.objects.using(using)
-            .filter(country__in=sorted(FRENCH_COUNTRIES), country_rule_applied_at__isnull=True)
-            .order_by("organization_id", "pk")
-            .select_for_update(of=("self",))
-        )
-        done = [Enforced(website.organization_id, website.pk, website.email_tracking) for website in found]
-        _log_enforced(done, log, dry_run=dry_run)
-        if not found or dry_run:
-            return done
-        ids = [website.pk for website in found]
-        _record_enforced(found, versions.objects.using(using), now=now)
-        # The classes may be those of an older migration, whose permissions had fewer moments.
-        known = {field.name for field in permissions._meta.fields}
-        nothing = {name: value for name, value in NEVER_PERMITTED.items() if name in known}
-        permissions.objects.using(using).filter(website_id__in=ids).update(**nothing)
-        websites.objects.using(using).filter(pk__in=ids).update(
-            email_tracking=EmailTracking.NEVER.value, country_rule_applied_at=now
-        )
-        return done
-
-
-def _record_enforced(websites: Iterable[Any], versions: models.QuerySet[Any], *, now: datetime) -> None:
-    """One version for each, also where nothing changed: it shows that the rule was applied, and what it replaced."""
-    latest = dict(
-        versions.filter(website_id__in=[website.pk for website in websites])
-        .order_by()
-        .values_list("website_id")
-        .annotate(models.Max("number"))
-    )
-    versions.bulk_create(
-        versions.model(
-            organization_id=website.organization_id,
-            website_id=website.pk,
-            number=latest.get(website.pk, 0) + 1,
-            previous=website.email_tracking,
-            email_tracking=EmailTracking.NEVER.value,
-            country=website.country,
-            declared_country=website.declared_country,
-            source=VersionSource.COUNTRY_RULE.value,
-            created_at=now,
-        )
-        for website in websites
-    )
-
-
-def _log_enforced(done: list[Enforced], log: Callable[[str], None], *, dry_run: bool) -> None:
-    if not done:
-        log("No French website is waiting for the country rule.")
-    verb = "would go" if dry_run else "went"
-    for organization_id, group in groupby(done, key=attrgetter("organization_id")):
-        before = Counter(one.previous for one in group)
-        counts = ", ".join(f"{before[name]} on {name}" for name in EmailTracking if before[name])
-        found = f"{before.total()} French website{'s' if before.total() > 1 else ''}"
-        log(f"Organization {organization_id}: {found} {verb} to Never track (before: {counts}).")

@@ -1,0 +1,61 @@
+"""Loosening takes two people, tightening takes one (rules D5): who may take which step."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils.translation import gettext as _
+
+from accounts.models import Membership, Organization, Role, User
+
+ALONE_WAITS = timedelta(hours=24)
+TIGHTENERS = frozenset({Role.OWNER, Role.MARKETER, Role.DPO})
+SECOND_PEOPLE = frozenset({Role.OWNER, Role.DPO})
+
+
+def role_in(organization: Organization, user: User | None) -> str:
+    """The role of a person in an organization; empty for nobody and for strangers."""
+    role = Membership.objects.filter(organization=organization, user=user).values_list("role", flat=True).first()
+    return role or ""
+
+
+def why_not_tighten(organization: Organization, author: User | None) -> str | None:
+    """Why this person cannot make an organization measure less. Nobody is the system, which may."""
+    if author is None or role_in(organization, author) in TIGHTENERS:
+        return None
+    return _("You can read here, and change nothing.")
+
+
+def why_not_propose(organization: Organization, author: User | None) -> str | None:
+    """Why this person cannot ask for more to be measured."""
+    if role_in(organization, author) == Role.OWNER:
+        return None
+    return _("This measures more than before: an owner proposes it, and a second person confirms it.")
+
+
+def why_not_second_person(
+    organization: Organization,
+    author: User,
+    *,
+    proposed_by_id: int,
+    proposed_at: datetime,
+    now: datetime,
+    note: str,
+) -> str | None:
+    """Why this person cannot confirm what somebody proposed; None when they can."""
+    if role_in(organization, author) not in SECOND_PEOPLE:
+        return _("Only another owner or the data protection officer can confirm it.")
+    if proposed_by_id != author.pk:
+        return None
+    if Membership.objects.filter(organization=organization).count() > 1:
+        return _("A second person must confirm it: another owner or the data protection officer.")
+    if now < proposed_at + ALONE_WAITS:
+        return _("You are the only member of the organization, so it can be confirmed 24 hours after the proposal.")
+    if not note.strip():
+        return _("You are the only member of the organization: type the reason to confirm it.")
+    return None
+
+
+def has_officer(organization: Organization) -> bool:
+    """Whether the organization has a data protection officer, whose opinion then belongs to every loosening."""
+    return Membership.objects.filter(organization=organization, role=Role.DPO).exists()
