@@ -6,9 +6,10 @@ Whatever a report had counted stays counted, as numbers that name nobody (``Forg
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 
-from django.db import connection
+from django.db import connection, connections
+from psycopg import sql
 
 from accounts.models import Organization
 from common.tenancy import tenant
@@ -43,10 +44,12 @@ _OF_PERSON = """
         OR m.website_id = ANY(ARRAY(SELECT id FROM websites_website WHERE consent_scope_id = %(scope)s)))"""
 
 _COUNTED = """
- h.organization_id, h.content_id, h.kind, h.link_number, h.actor, m.id AS person, m.exempt_purpose = '' AS reported"""
+ h.organization_id, h.content_id, h.kind, h.link_number, h.actor, m.id AS person, m.exempt_purpose = '' AS reported,
+ {whole} AS whole"""
 
 _DELETED = f"""
-DELETE FROM tracking_hit h USING tracking_trackedmessage m WHERE {_OF_PERSON} RETURNING {_COUNTED}"""  # noqa: S608
+DELETE FROM tracking_hit h USING tracking_trackedmessage m
+ WHERE {_OF_PERSON} RETURNING {_COUNTED.format(whole="true")}"""  # noqa: S608
 
 # The day is that of UTC, like the months of the table: no hit changes to another month.
 _MADE_ANONYMOUS = f"""
@@ -54,24 +57,36 @@ UPDATE tracking_hit h SET tracked_message_id = NULL, received_at = date_trunc('d
   FROM tracking_trackedmessage m
  WHERE {_OF_PERSON} AND m.exempt_purpose = '' AND %(crowd)s <= (
        SELECT count(*) FROM (SELECT FROM tracking_trackedmessage c WHERE c.content_id = m.content_id LIMIT %(crowd)s) c)
-RETURNING {_COUNTED}"""  # noqa: S608 - made of constants
+RETURNING {_COUNTED.format(whole="true")}"""  # noqa: S608 - made of constants
+
+# Somebody of whom younger hits stay is counted by those until they go, too.
+_OLD = f"""
+DELETE FROM tracking_hit h USING tracking_trackedmessage m
+ WHERE h.content_id = %(content)s AND h.tracked_message_id = m.id AND h.received_at < %(before)s
+RETURNING {
+    _COUNTED.format(
+        whole='''NOT EXISTS (SELECT FROM tracking_hit n WHERE n.content_id = h.content_id
+            AND n.tracked_message_id = h.tracked_message_id AND n.kind = h.kind AND n.received_at >= %(before)s)'''
+    )
+}"""  # noqa: S608 - made of constants
 
 # What an exempt purpose recorded is in no report (rule S6), so there is nothing of it to keep.
 ADD_TO_TOTALS = """
 WITH gone AS ({gone}), person_of AS (
     SELECT organization_id, content_id, kind, 0 AS link_number, person, bool_or(actor = 1) AS human,
-           bool_or(actor = 3) AS unsure, count(*) FILTER (WHERE actor = 1) AS human_hits
+           bool_or(actor = 3) AS unsure, count(*) FILTER (WHERE actor = 1) AS human_hits, bool_and(whole) AS whole
       FROM gone WHERE reported GROUP BY organization_id, content_id, kind, person
      UNION ALL
     SELECT organization_id, content_id, kind, link_number, person, bool_or(actor = 1), bool_or(actor = 3),
-           count(*) FILTER (WHERE actor = 1)
+           count(*) FILTER (WHERE actor = 1), bool_and(whole)
       FROM gone WHERE reported AND link_number > 0
      GROUP BY organization_id, content_id, kind, link_number, person
 ), added AS (
     INSERT INTO tracking_forgottentotal AS total
         (organization_id, content_id, kind, link_number, human_people, unsure_people, machine_people, human_hits)
-    SELECT organization_id, content_id, kind, link_number, count(*) FILTER (WHERE human),
-           count(*) FILTER (WHERE NOT human AND unsure), count(*) FILTER (WHERE NOT human AND NOT unsure),
+    SELECT organization_id, content_id, kind, link_number, count(*) FILTER (WHERE whole AND human),
+           count(*) FILTER (WHERE whole AND NOT human AND unsure),
+           count(*) FILTER (WHERE whole AND NOT human AND NOT unsure),
            sum(human_hits)
       FROM person_of GROUP BY organization_id, content_id, kind, link_number
      ORDER BY content_id, kind, link_number
@@ -193,3 +208,85 @@ def forget_hits_of_refusals(organization_id: int, *, since: datetime, now: datet
             if still_refuses:
                 found += delete_late_hits(organization_id, participant_id, hit_kind)
     return found
+
+
+# --- After their time (rule U4) -------------------------------------------------------------------------------------
+
+CONTENTS_AT_ONCE = 20
+
+
+def forget_old_hits(organization_id: int, *, before: date, only_count: bool = False) -> int:
+    """Delete an organization's hits from before a day of UTC, content by content. Says how many there are."""
+    moment = datetime.combine(before, time.min, tzinfo=UTC)
+    if only_count:
+        return _count_old(organization_id, moment)
+    gone = 0
+    while True:
+        with tenant(organization_id):
+            contents = _old_contents(organization_id, moment)
+            for content in contents:
+                values = {"content": content, "before": moment}
+                gone += _run(ADD_TO_TOTALS.format(gone=_OLD), values)
+                # Anonymous hits were counted when they became it, and hits of nobody never.
+                gone += _delete_rest(values)
+        if not contents:
+            return gone
+
+
+def _count_old(organization_id: int, before: datetime) -> int:
+    with tenant(organization_id), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM tracking_hit WHERE organization_id = %s AND received_at < %s",
+            [organization_id, before],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _old_contents(organization_id: int, before: datetime) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT content_id FROM tracking_hit WHERE organization_id = %s AND received_at < %s LIMIT %s",
+            [organization_id, before, CONTENTS_AT_ONCE],
+        )
+        return [content for (content,) in cursor.fetchall()]
+
+
+def _delete_rest(values: Mapping[str, object]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM tracking_hit WHERE content_id = %(content)s AND received_at < %(before)s", values)
+        return cursor.rowcount
+
+
+def delete_orphaned_hits(organization_id: int, *, before: datetime) -> int:
+    """Delete hits of sent copies that are gone, which a killed worker left behind. Says how many."""
+    with tenant(organization_id), connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM tracking_hit h WHERE h.organization_id = %s AND h.received_at BETWEEN %s AND %s"
+            " AND h.tracked_message_id IS NOT NULL"
+            " AND NOT EXISTS (SELECT FROM tracking_trackedmessage m WHERE m.id = h.tracked_message_id)",
+            [organization_id, before - timedelta(days=7), before],
+        )
+        return cursor.rowcount
+
+
+_OLD_MONTHS = """
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+ WHERE i.inhparent = 'tracking_hit'::regclass AND c.relname ~ '^tracking_hit_[0-9]{4}_[0-9]{2}$'
+   AND c.relname < 'tracking_hit_' || to_char(%s::timestamptz - make_interval(months => %s), 'YYYY_MM')"""
+
+
+def drop_old_hit_months(*, now: datetime) -> list[str]:
+    """Drop the months of which no organization may keep anything any more, once they are empty. As the owner role."""
+    dropped = []
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(_OLD_MONTHS, [now, HitKeeping.LONGEST_MONTHS])
+        for (name,) in cursor.fetchall():
+            month = sql.Identifier(name)
+            cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(month))
+            if cursor.fetchone() == (False,):
+                # Dropping stops hits for a moment; somebody who reads for long must not make that long.
+                cursor.execute("SET lock_timeout = '2s'")
+                cursor.execute(sql.SQL("DROP TABLE {}").format(month))
+                cursor.execute("RESET lock_timeout")
+                dropped.append(name)
+    return dropped

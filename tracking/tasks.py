@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from celery import shared_task
-from django.db import connections
+from django.db import OperationalError, connections
 from django.utils import timezone
 
 from common.tenancy import call_door
@@ -28,6 +28,15 @@ def make_hit_months() -> None:
             [MONTHS_AHEAD],
         )
         cursor.execute("DELETE FROM tracking_hitbatch WHERE stored_at < now() - interval '1 day'")
+
+
+@shared_task(name="tracking.drop_old_hit_months")
+def drop_old_hit_months() -> list[str]:
+    """Drop months of hits that are over for everybody (rule U4). A lock that is not to be had is tried for tomorrow."""
+    try:
+        return forgetting.drop_old_hit_months(now=timezone.now())
+    except OperationalError:
+        return []
 
 
 @shared_task(name="tracking.delete_hits_of_refusals")

@@ -37,16 +37,35 @@ def erase_participant(
     """
     with tenant(organization.pk):
         person = Participant.objects.select_for_update().get(organization=organization, pk=participant.pk)
-        _seal(organization, person, now=now)
-        refused = _refused(organization, person)
-        reasons = forget_sent(organization, person, now=now)
-        digest = suppress_hash(organization, person.email_norm, reasons=reasons, refused=refused, now=now)
-        forget_imported(organization, person)
-        _forget_logged(person)
         request = _note_request(organization, person, actor=actor, reason=reason, now=now)
-        _delete(person)
+        forget_imported(organization, person)
+        refused, reasons = _take_out(organization, person, now=now)
+        digest = suppress_hash(organization, person.email_norm, reasons=reasons, refused=refused, now=now)
         transaction.on_commit(lambda: write_acts(Act.ERASED, organization.pk, [digest.hex()], at=now))
     return request
+
+
+def let_go(organization: Organization, participant: Participant, *, now: datetime) -> None:
+    """Remove a person whose time is over (rule U4). Inside a transaction.
+
+    Nobody asked for it, so the address may come back with a file; but not that of somebody who had refused something:
+    the refusal would be lost.
+    """
+    refused, reasons = _take_out(organization, participant, now=now)
+    if refused or reasons:
+        suppress_hash(organization, participant.email_norm, reasons=reasons, refused=refused, now=now)
+
+
+def _take_out(
+    organization: Organization, person: Participant, *, now: datetime
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Everything about a person. What they had refused, and why no mail went to them."""
+    _seal(organization, person, now=now)
+    refused = _refused(organization, person)
+    reasons = forget_sent(organization, person, now=now)
+    _forget_logged(person)
+    _delete(person)
+    return refused, reasons
 
 
 def _delete(person: Participant) -> None:

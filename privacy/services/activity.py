@@ -1,0 +1,53 @@
+"""Who did something by themselves lately, without a look at opens: a missing open says nothing (rules U4, U6)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from accounts.models import Organization
+from campaigns.models import Participation
+from consent.models import Choice, Subscription
+from consent.rules import Source
+from participants.models import Participant
+from privacy.models import InactivityCheck, PersonRequest
+from tracking.models import Actor, Hit, HitKind, TrackedMessage
+
+
+def declared_since(organization: Organization, since: datetime) -> Q:
+    """Declared activity: a click, a participation, a subscription, an answer about tracking, a reply to our question,
+    a request. Never an open."""
+    subscribed = Subscription.objects.filter(participant=OuterRef("pk"), subscribed_at__gte=since)
+    joined = Participation.objects.filter(participant=OuterRef("pk"), participated_at__gte=since)
+    stayed = InactivityCheck.objects.filter(participant=OuterRef("pk"), stayed_at__gte=since)
+    asked = PersonRequest.objects.filter(participant=OuterRef("pk"), created_at__gte=since)
+    own = Q(opens_source=Source.PERSON, opens_at__gte=since) | Q(clicks_source=Source.PERSON, clicks_at__gte=since)
+    chose = Choice.objects.filter(own, participant=OuterRef("pk"))
+    return (
+        Exists(subscribed)
+        | Exists(joined)
+        | Exists(stayed)
+        | Exists(asked)
+        | Exists(chose)
+        | Exists(_clicks(organization, since))
+    )
+
+
+def _clicks(organization: Organization, since: datetime) -> QuerySet[TrackedMessage]:
+    """Copies of a person in which a human followed a link. What an exempt purpose recorded is not read (rule S6)."""
+    clicks = Hit.objects.filter(
+        organization_id=organization.pk,
+        content_id=OuterRef("content_id"),
+        tracked_message_id=OuterRef("pk"),
+        kind=HitKind.CLICK,
+        actor=Actor.HUMAN,
+        received_at__gte=since,
+    )
+    return TrackedMessage.objects.filter(Exists(clicks), participant=OuterRef("pk"), exempt_purpose="")
+
+
+def without_activity(organization: Organization, *, since: datetime) -> QuerySet[Participant]:
+    """People who came before ``since`` and did nothing by themselves after it."""
+    people = Participant.objects.filter(organization=organization, created_at__lt=since)
+    return people.exclude(declared_since(organization, since))
