@@ -7,6 +7,8 @@ from math import sqrt
 
 # Below this many measurable people a percentage says more about chance than about the email.
 SMALLEST_BASE_FOR_A_RATE = 10
+# A total of fewer people, or of fewer hits, might say something about one of them (rule U3).
+SMALLEST_CROWD = 10
 # 95 % of the normal distribution.
 Z = 1.959963984540054
 

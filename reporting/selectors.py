@@ -10,17 +10,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from accounts.models import Organization
 from campaigns.models import Launch
 from consent.models import Choice
 from consent.reasons import REASONS
-from consent.rules import Level, Reason
+from consent.rules import EXEMPT_REASONS, Level, Reason
 from delivery.models import Message, MessageStatus
 from participants.models import Participant
-from reporting.rules import Rate, share
-from tracking.models import Actor, ForgottenTotal, Hit, HitKind
+from reporting.rules import SMALLEST_CROWD, Rate, share
+from tracking.models import Actor, AnonymousTotal, ForgottenTotal, Hit, HitKind, TrackedMessage
 from websites.models import Website
 
 # A mail server has, or may have, these.
@@ -65,6 +65,14 @@ class TimePoint:
 
 
 @dataclass(frozen=True, slots=True)
+class CountedReport:
+    """How often people whom nobody can tell apart opened, or followed links; None while too few could have (U3)."""
+
+    copies: int
+    hits: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class LaunchReport:
     launch: Launch
     audience: int
@@ -75,6 +83,9 @@ class LaunchReport:
     links: list[LinkRow]
     timeline: list[TimePoint]
     by_day: bool
+    # Beside the rates and never in them: nobody stands behind these (rule S9).
+    counted_opens: CountedReport
+    counted_clicks: CountedReport
 
     @property
     def anything_measured(self) -> bool:
@@ -113,7 +124,19 @@ def report_launch(organization: Organization, launch: Launch) -> LaunchReport:
         links=_links(organization, launch, out),
         timeline=timeline,
         by_day=by_day,
+        counted_opens=_counted(launch, HitKind.OPEN, out),
+        counted_clicks=_counted(launch, HitKind.CLICK, out),
     )
+
+
+def _counted(launch: Launch, kind: HitKind, groups: Sequence[Mapping[str, Any]]) -> CountedReport:
+    """Without what machines fetched. Automatic clients share the address with everybody."""
+    name = "opens" if kind == HitKind.OPEN else "clicks"
+    copies = sum(group["n"] for group in groups if group[name] == Level.ANONYMOUS)
+    totals = AnonymousTotal.objects.filter(content=launch.mailing.snapshot.tracked_content_id, kind=kind)
+    hits = totals.exclude(actor=Actor.MACHINE).aggregate(hits=Sum("hits"))["hits"] or 0
+    shown = min(copies, hits) >= SMALLEST_CROWD
+    return CountedReport(copies, hits if shown else None)
 
 
 @dataclass(slots=True)
@@ -125,18 +148,28 @@ class _People:
 
 
 def _hits(organization: Organization, launch: Launch) -> Any:
-    return Hit.objects.filter(organization_id=organization.pk, content_id=launch.mailing.snapshot.tracked_content_id)
+    hits = Hit.objects.filter(organization_id=organization.pk, content_id=launch.mailing.snapshot.tracked_content_id)
+    if not launch.mailing.exempt_approved:
+        return hits
+    exempt = TrackedMessage.objects.filter(pk=OuterRef("tracked_message_id")).exclude(exempt_purpose="")
+    return hits.exclude(Exists(exempt))
 
 
-PEOPLE = """
+# What is recorded for an exempt purpose is no report's business (rule S6). Asked only of mailings that have one.
+_REPORTED = """(NOT %(exempt)s OR NOT EXISTS (
+               SELECT FROM tracking_trackedmessage m WHERE m.id = tracked_message_id AND m.exempt_purpose <> ''))"""
+
+
+PEOPLE = f"""
 SELECT kind, count(*) FILTER (WHERE human > 0), count(*) FILTER (WHERE human = 0 AND unsure > 0),
        count(*) FILTER (WHERE human = 0 AND unsure = 0), sum(human)
   FROM (SELECT kind, count(*) FILTER (WHERE actor = 1) AS human, count(*) FILTER (WHERE actor = 3) AS unsure
           FROM tracking_hit
          WHERE organization_id = %(organization)s AND content_id = %(content)s AND tracked_message_id IS NOT NULL
+           AND {_REPORTED}
          GROUP BY kind, tracked_message_id) AS per_person
  GROUP BY kind
-"""
+"""  # noqa: S608 - made of constants
 
 
 def _people_by_actor(organization: Organization, launch: Launch) -> dict[int, _People]:
@@ -144,7 +177,10 @@ def _people_by_actor(organization: Organization, launch: Launch) -> dict[int, _P
     people = {HitKind.OPEN.value: _People(), HitKind.CLICK.value: _People()}
     content_id = launch.mailing.snapshot.tracked_content_id
     with connection.cursor() as cursor:
-        cursor.execute(PEOPLE, {"organization": organization.pk, "content": content_id})
+        cursor.execute(
+            PEOPLE,
+            {"organization": organization.pk, "content": content_id, "exempt": launch.mailing.exempt_approved},
+        )
         for kind, human, unsure, machine, total in cursor.fetchall():
             people[kind] = _People(human, unsure, machine, int(total))
     for gone in _forgotten(content_id).filter(link_number=0):
@@ -161,12 +197,17 @@ def _forgotten(content_id: int) -> QuerySet[ForgottenTotal]:
     return ForgottenTotal.objects.filter(content=content_id)
 
 
+def _in_base(group: Mapping[str, Any], kind: str) -> bool:
+    """Whether these copies could be measured for a report."""
+    return bool(group[kind] == Level.INDIVIDUAL and group[f"{kind}_reason"] not in EXEMPT_REASONS)
+
+
 def _kind_report(kind: str, groups: Sequence[Mapping[str, Any]], people: _People) -> KindReport:
     sent = sum(group["n"] for group in groups)
-    base = sum(group["n"] for group in groups if group[kind] == Level.INDIVIDUAL)
+    base = sum(group["n"] for group in groups if _in_base(group, kind))
     reasons: Counter[str] = Counter()
     for group in groups:
-        if group[kind] != Level.INDIVIDUAL:
+        if not _in_base(group, kind):
             reasons[group[f"{kind}_reason"]] += group["n"]
     return KindReport(
         base=base,
@@ -184,7 +225,7 @@ def reason_sentence(reason: str) -> str:
 
 
 def _links(organization: Organization, launch: Launch, groups: Sequence[Mapping[str, Any]]) -> list[LinkRow]:
-    base = sum(group["n"] for group in groups if group["clicks"] == Level.INDIVIDUAL)
+    base = sum(group["n"] for group in groups if _in_base(group, "clicks"))
     counted = {
         row["link_number"]: row
         for row in _hits(organization, launch)
@@ -203,13 +244,13 @@ def _links(organization: Organization, launch: Launch, groups: Sequence[Mapping[
     return rows
 
 
-TIMELINE = """
+TIMELINE = f"""
 SELECT date_trunc(%(unit)s, received_at, %(zone)s) AS starts_at,
        count(*) FILTER (WHERE kind = 1), count(*) FILTER (WHERE kind = 2)
   FROM tracking_hit
- WHERE organization_id = %(organization)s AND content_id = %(content)s AND actor = 1
+ WHERE organization_id = %(organization)s AND content_id = %(content)s AND actor = 1 AND {_REPORTED}
  GROUP BY 1 ORDER BY 1
-"""
+"""  # noqa: S608 - made of constants
 
 
 def _timeline(organization: Organization, launch: Launch) -> tuple[list[TimePoint], bool]:
@@ -230,6 +271,7 @@ def _timeline(organization: Organization, launch: Launch) -> tuple[list[TimePoin
                 "zone": organization.timezone,
                 "organization": organization.pk,
                 "content": launch.mailing.snapshot.tracked_content_id,
+                "exempt": launch.mailing.exempt_approved,
             },
         )
         zone = ZoneInfo(organization.timezone)
@@ -301,8 +343,12 @@ def latest_launches(organization: Organization, *, limit: int) -> list[LaunchRow
         .annotate(
             total=Count("id"),
             sent=Count("id", filter=Q(status__in=GONE_OUT)),
-            opens_base=Count("id", filter=Q(status__in=GONE_OUT, opens=Level.INDIVIDUAL)),
-            clicks_base=Count("id", filter=Q(status__in=GONE_OUT, clicks=Level.INDIVIDUAL)),
+            opens_base=Count(
+                "id", filter=Q(status__in=GONE_OUT, opens=Level.INDIVIDUAL) & ~Q(opens_reason__in=EXEMPT_REASONS)
+            ),
+            clicks_base=Count(
+                "id", filter=Q(status__in=GONE_OUT, clicks=Level.INDIVIDUAL) & ~Q(clicks_reason__in=EXEMPT_REASONS)
+            ),
         )
     }
     empty = {"sent": 0, "total": 0, "opens_base": 0, "clicks_base": 0}

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from accounts.models import Organization
 from common.tenancy import tenant
-from tracking.models import HitKeeping, HitKind, HitsForgotten, PastHits
+from tracking.models import HitKeeping, HitKind, HitsForgotten, LastOpenDay, PastHits
 
 # A content that fewer people could be measured on says too much about each of them: its hits are deleted.
 SMALLEST_CROWD = 10
@@ -138,7 +138,18 @@ def forget_hits(
             count = _run(ADD_TO_TOTALS.format(gone=_DELETED), of_kind)
             _note(organization_id, participant_id, kind, PastHits.DELETE, count, now)
             done[PastHits.DELETE] += count
+        if HitKind.OPEN in kinds:
+            forget_last_open_day(participant_id, until=until)
     return done
+
+
+def forget_last_open_day(participant_id: int, *, until: datetime | None = None) -> None:
+    """Delete the day of somebody's last open, in the caller's transaction; no report ever counted it (rule S8).
+
+    With ``until``, one that may be later stays: they have said yes again since.
+    """
+    days = LastOpenDay.objects.filter(participant=participant_id)
+    (days.filter(day__lte=until.date()) if until else days).delete()
 
 
 def _run(query: str, values: Mapping[str, object]) -> int:
@@ -164,6 +175,8 @@ def delete_late_hits(organization_id: int, participant_id: int, kind: HitKind, *
     """Delete what was stored after a withdrawal by statements that began before it. It was never to be counted."""
     values = {"participant": participant_id, "kinds": [kind.value], "scope": scope_id, "until": None}
     with tenant(organization_id), connection.cursor() as cursor:
+        if kind == HitKind.OPEN:
+            forget_last_open_day(participant_id)
         cursor.execute(_DELETED, values)
         return cursor.rowcount
 
