@@ -53,9 +53,9 @@ INSERT INTO participants_participant (id, organization_id, email, email_norm, co
 SELECT n, 1 + n % 2, n || '@www.example', n || '@www.example', '', '', '', '', '', '{}', now(), now()
 FROM generate_series(1, PEOPLE) n;
 
-INSERT INTO consent_choice (organization_id, participant_id, opens, opens_source, opens_yes_since, opens_not_no_since,
-    clicks, clicks_source, clicks_yes_since, clicks_not_no_since)
-SELECT p.organization_id, p.id, 'yes', 'person', since, since, 'yes', 'person', since, since
+INSERT INTO consent_choice (organization_id, participant_id, scope_id, opens, opens_source, opens_yes_since,
+    opens_not_no_since, clicks, clicks_source, clicks_yes_since, clicks_not_no_since)
+SELECT p.organization_id, p.id, p.organization_id, 'yes', 'person', since, since, 'yes', 'person', since, since
 FROM participants_participant p, LATERAL (SELECT now() - interval '200 days' AS since) s
 WHERE p.id / 2 % 2 = 0;
 

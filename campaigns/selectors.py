@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
-from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, FilteredRelation, Min, OuterRef, Q, QuerySet
 
 from accounts.models import Organization
 from campaigns.models import Campaign, Email, EmailKind, Launch, Participation
@@ -181,16 +181,18 @@ def forecast(organization: Organization, email: Email, *, now: datetime) -> Fore
     Within a website the decision depends on the country and the two answers only, so one person of each group is asked
     about. That keeps the page quick for a million people; a test compares it with asking about everybody.
     """
+    website = email.campaign.website
     with many_people():
         groups = list(
             audience_of(organization, email)
-            .values("country", opens=F("choice__opens"), clicks=F("choice__clicks"))
+            .annotate(chosen=FilteredRelation("choices", condition=Q(choices__scope=website.consent_scope_id)))
+            .values("country", opens=F("chosen__opens"), clicks=F("chosen__clicks"))
             .annotate(people=Count("pk"), example=Min("pk"))
             .order_by()
         )
     decided = decisions_for(
         organization,
-        email.campaign.website,
+        website,
         [group["example"] for group in groups],
         purpose=email.purpose,
         now=now,

@@ -8,7 +8,12 @@ APP = "pli_app"
 RECORDER = "pli_recorder"
 
 # Tables that the app role reads and adds to, but never changes.
-APPEND_ONLY = ("consent_choiceevent", "websites_emailtrackingversion")
+APPEND_ONLY = (
+    "consent_choiceevent",
+    "consent_consenttext",
+    "consent_ledgeranchor",
+    "websites_emailtrackingversion",
+)
 # Written by the recorder alone; the app role reads, and on withdrawal deletes or cuts the link to the person.
 RECORDED = ("tracking_hit",)
 CUT_LINKS = f"GRANT UPDATE (tracked_message_id, received_at) ON tracking_hit TO {APP}"
@@ -26,6 +31,7 @@ _PERMISSION = (
 )
 _CHOICE = (
     "participant_id",
+    "scope_id",
     *(f"{kind}_{what}_since" for kind in ("opens", "clicks") for what in ("yes", "not_no", "informed")),
     "informed_ground",
     "collected_at",

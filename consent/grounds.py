@@ -106,7 +106,7 @@ SELECT person.id, website.id, coalesce(nullif(person.country, ''), 'ZZ'),
     ON website.organization_id = person.organization_id AND website.id = ANY(%s)
   LEFT JOIN websites_measurementpermission permission
     ON permission.website_id = website.id AND permission.country = coalesce(nullif(person.country, ''), 'ZZ')
-  LEFT JOIN consent_choice choice ON choice.participant_id = person.id
+  LEFT JOIN consent_choice choice ON choice.participant_id = person.id AND choice.scope_id = website.consent_scope_id
  WHERE person.organization_id = %s AND person.id = ANY(%s)
 """  # noqa: S608 - made of constants
 _PERMISSION_SIZE = 1 + len(PERMISSION_COLUMNS[Kind.OPENS])

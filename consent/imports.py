@@ -18,11 +18,15 @@ from typing import Any
 from django.db import connection
 
 from accounts.models import Organization, User
-from consent.models import Basis, Topic
+from consent.chain import NOTHING, event_hash_sql
+from consent.ledger import Act, keep_text, write_events
+from consent.models import Basis, ConsentText, Topic
 from consent.rules import BEGINNING, Kind, Source, Verdict
+from websites.models import ConsentScope
+from websites.services import ensure_default_scope
 
-# Left by record_choices until the end of the transaction: participant_id, and per kind the answer, its verdict, and
-# what stood before.
+# Left by record_choices until the end of the transaction: participant_id, scope_id, and per kind the answer, its
+# verdict, and what stood before.
 VERDICTS_TABLE = "consent_answer"
 
 
@@ -40,14 +44,16 @@ class Answers:
     wording: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     actor: User | None = None
+    # None: the organization's default one (rule C8).
+    scope: ConsentScope | None = None
 
 
 # An answer against the current one: consent.rules.supersedes, line by line.
 _VERDICT = """
 CASE
     WHEN t.{kind} IS NULL THEN NULL
-    WHEN t.{kind} = 'unknown' THEN 'unchanged'
-    WHEN c.{kind}_at IS NULL OR c.{kind} = 'unknown' THEN
+    WHEN t.{kind} NOT IN ('yes', 'no') THEN 'unchanged'
+    WHEN c.{kind}_at IS NULL OR c.{kind} NOT IN ('yes', 'no') THEN
         CASE WHEN t.{kind} = 'yes' AND %(lacks)s THEN 'no_provenance' ELSE 'applied' END
     WHEN t.{kind} = c.{kind} THEN
         CASE
@@ -75,24 +81,68 @@ END"""
 _ANSWERS = """
 DROP TABLE IF EXISTS pg_temp.consent_answer;
 CREATE TEMP TABLE consent_answer ON COMMIT DROP AS
-SELECT t.participant_id, c.participant_id IS NULL AS is_first,
+SELECT t.participant_id, t.ledger_id, %(scope)s::bigint AS scope_id, c.participant_id IS NULL AS is_first,
        t.opens, {opens_verdict} AS opens_verdict, c.opens AS opens_before, c.opens_at AS opens_at_before,
        t.clicks, {clicks_verdict} AS clicks_verdict, c.clicks AS clicks_before, c.clicks_at AS clicks_at_before
   FROM {table} t
-  LEFT JOIN consent_choice c ON c.participant_id = t.participant_id
+  LEFT JOIN consent_choice c ON c.participant_id = t.participant_id AND c.scope_id = %(scope)s
  WHERE t.opens IS NOT NULL OR t.clicks IS NOT NULL
 """
 
-_EVENTS = """
-INSERT INTO consent_choiceevent (organization_id, participant_id, kind, value, source, method, happened_at, recorded_at,
-                                 wording, evidence, actor_id)
-SELECT %(organization)s, a.participant_id, k.kind, k.value, %(source)s, %(method)s, %(at)s, %(now)s,
-       %(wording)s, %(evidence)s::jsonb, %(actor)s
+# The ends of the chains that go on. Most people of a file never answered before: nothing is looked up for them.
+_HEADS = """
+DROP TABLE IF EXISTS pg_temp.consent_head;
+CREATE TEMP TABLE consent_head ON COMMIT DROP AS
+SELECT a.participant_id, h.seq, encode(h.hash, 'hex') AS hash
   FROM consent_answer a
- CROSS JOIN LATERAL (VALUES ('opens', a.opens, a.opens_verdict), ('clicks', a.clicks, a.clicks_verdict))
-       AS k (kind, value, verdict)
- WHERE k.verdict = 'applied'
+ CROSS JOIN LATERAL (SELECT e.seq, e.hash FROM consent_choiceevent e
+                      WHERE e.subject = a.ledger_id AND e.scope_id = %(scope)s ORDER BY e.seq DESC LIMIT 1) AS h
+ WHERE NOT a.is_first AND 'applied' IN (a.opens_verdict, a.clicks_verdict);
+CREATE INDEX ON consent_head (participant_id)
 """
+
+# Clicks follow opens, as in record_choice. OFFSET 0 keeps each hash from being computed at every place that names it.
+_EVENTS = """
+INSERT INTO consent_choiceevent (organization_id, subject, scope_id, seq, kind, value, source, method, happened_at,
+                                 recorded_at, consent_text_id, evidence, actor_id, prev_hash, hash)
+SELECT %(organization)s, a.ledger_id, %(scope)s, k.seq, k.kind, k.value, %(source)s, %(method)s, %(at)s,
+       %(now)s, %(text)s, %(evidence)s::jsonb, %(actor)s, k.prev_hash, k.hash
+  FROM consent_answer a
+{head_join}
+ CROSS JOIN LATERAL (
+    SELECT CASE WHEN a.opens_verdict = 'applied' THEN {opens_hash} END AS opens_hash,
+           {head_seq} + CASE WHEN a.opens_verdict = 'applied' THEN 2 ELSE 1 END AS clicks_seq OFFSET 0) AS o
+ CROSS JOIN LATERAL (
+    SELECT CASE WHEN a.clicks_verdict = 'applied' THEN {clicks_hash} END AS clicks_hash OFFSET 0) AS c
+ CROSS JOIN LATERAL (VALUES
+    ('opens', a.opens, {head_seq} + 1, decode({head_hash}, 'hex'), o.opens_hash),
+    ('clicks', a.clicks, o.clicks_seq, coalesce(o.opens_hash, decode({head_hash}, 'hex')), c.clicks_hash))
+       AS k (kind, value, seq, prev_hash, hash)
+ WHERE k.hash IS NOT NULL
+"""
+
+
+def _events_sql(*, with_heads: bool) -> str:
+    head_seq, head_hash = (
+        ("coalesce(h.seq, 0)", "coalesce(h.hash, %(nothing)s)") if with_heads else ("0", "%(nothing)s")
+    )
+    named = {"subject": "a.ledger_id::text", "scope": "%(scope)s::text", "act": "%(act)s"}
+    return _EVENTS.format(
+        head_join="  LEFT JOIN consent_head h ON h.participant_id = a.participant_id" if with_heads else "",
+        head_seq=head_seq,
+        head_hash=head_hash,
+        opens_hash=event_hash_sql(
+            prev=head_hash, seq=f"({head_seq} + 1)::text", kind="'opens'", value="a.opens", **named
+        ),
+        clicks_hash=event_hash_sql(
+            prev=f"coalesce(encode(o.opens_hash, 'hex'), {head_hash})",
+            seq="o.clicks_seq::text",
+            kind="'clicks'",
+            value="a.clicks",
+            **named,
+        ),
+    )
+
 
 _FIRST_STATE = """
 CASE WHEN a.{kind}_verdict = 'applied' THEN a.{kind} ELSE 'unknown' END,
@@ -102,10 +152,10 @@ CASE WHEN a.{kind}_verdict = 'applied' AND a.{kind} = 'yes' THEN %(now)s END,
 CASE WHEN a.{kind}_verdict = 'applied' AND a.{kind} = 'no' THEN NULL ELSE %(beginning)s END"""
 
 _FIRST = """
-INSERT INTO consent_choice (organization_id, participant_id,
+INSERT INTO consent_choice (organization_id, participant_id, scope_id,
                             opens, opens_source, opens_at, opens_yes_since, opens_not_no_since,
                             clicks, clicks_source, clicks_at, clicks_yes_since, clicks_not_no_since)
-SELECT %(organization)s, a.participant_id, {opens}, {clicks}
+SELECT %(organization)s, a.participant_id, %(scope)s, {opens}, {clicks}
   FROM consent_answer a
  WHERE a.is_first AND (a.opens_verdict = 'applied' OR a.clicks_verdict = 'applied')
 """
@@ -124,6 +174,10 @@ END,
     WHEN a.{kind}_verdict = 'applied' AND a.{kind} = 'yes' THEN coalesce(c.{kind}_not_no_since, %(now)s)
     WHEN a.{kind}_verdict = 'applied' THEN NULL
     ELSE c.{kind}_not_no_since
+END,
+{kind}_informed_since = CASE
+    WHEN a.{kind}_verdict = 'applied' AND a.{kind} = 'no' THEN NULL
+    ELSE c.{kind}_informed_since
 END"""
 
 # The numbers of the people first, so that the planner need not know how many there are.
@@ -134,7 +188,7 @@ UPDATE consent_choice AS c
   FROM consent_answer a
  WHERE c.participant_id = ANY(ARRAY(SELECT participant_id FROM consent_answer
                                      WHERE NOT is_first AND 'applied' IN (opens_verdict, clicks_verdict)))
-   AND a.participant_id = c.participant_id
+   AND a.participant_id = c.participant_id AND c.scope_id = %(scope)s
    AND c.opens = a.opens_before AND c.opens_at IS NOT DISTINCT FROM a.opens_at_before
    AND c.clicks = a.clicks_before AND c.clicks_at IS NOT DISTINCT FROM a.clicks_at_before
 """
@@ -154,20 +208,24 @@ def _per_kind(template: str) -> dict[str, str]:
 def record_choices(organization: Organization, *, table: str, answers: Answers, now: datetime) -> Counter[Verdict]:
     """Record the answers of the people in a temporary table, each of whom stands there once; count the verdicts.
 
-    ``table`` has participant_id, opens and clicks: yes, no, or NULL for nothing. The people exist and stay until the
-    end of the transaction. What became of each answer is left in ``VERDICTS_TABLE``; the caller asks for the deletion
-    of the hits of those who refuse now (C11), since who has any is not known here.
+    ``table`` has participant_id, ledger_id, opens and clicks: yes, no, or NULL for nothing. The people exist and stay
+    until the end of the transaction. What became of each answer is left in ``VERDICTS_TABLE``; the caller asks for the
+    deletion of the hits of those who refuse now (C11), since who has any is not known here.
     """
     if not table.isidentifier():
         raise ValueError(f"not a table: {table!r}")
+    write_events(organization)
     values = _parameters(organization, answers, now)
     verdicts = {f"{kind}_verdict": sql for kind, sql in _per_kind(_VERDICT).items()}
     with connection.cursor() as cursor:
         cursor.execute(_ANSWERS.format(table=table, **verdicts), values)
         cursor.execute(_COUNTS)
         counts, first, known = _count(cursor.fetchall())
+        if known:
+            cursor.execute(_HEADS, values)
         if first + known:
-            cursor.execute(_EVENTS, values)
+            values |= _origin(organization, answers, values)
+            cursor.execute(_events_sql(with_heads=bool(known)), values)
         if first:
             cursor.execute(_FIRST.format(**_per_kind(_FIRST_STATE)), values)
         if known:
@@ -181,6 +239,7 @@ def _parameters(organization: Organization, answers: Answers, now: datetime) -> 
     source = Source(answers.source)
     return {
         "organization": organization.pk,
+        "scope": (answers.scope or ensure_default_scope(organization, now=now)).pk,
         "source": source.value,
         "person": source is Source.PERSON,
         "lacks": source is not Source.PERSON and not answers.evidence,
@@ -189,10 +248,48 @@ def _parameters(organization: Organization, answers: Answers, now: datetime) -> 
         "at": min(answers.happened_at, now),
         "now": now,
         "beginning": BEGINNING,
-        "wording": answers.wording,
+        "nothing": NOTHING.hex(),
         "evidence": json.dumps(dict(answers.evidence)),
         "actor": answers.actor.pk if answers.actor else None,
     }
+
+
+def prepare_answers(organization: Organization, answers: Answers, *, now: datetime) -> None:
+    """Make the scope and the text that answers need, before several transactions would wait for each other's."""
+    _keep_wording(organization, answers, now=now)
+    if answers.scope is None:
+        ensure_default_scope(organization, now=now)
+
+
+def _keep_wording(organization: Organization, answers: Answers, *, now: datetime) -> ConsentText | None:
+    if not answers.wording:
+        return None
+    return keep_text(
+        organization,
+        website=None,
+        language="",
+        place=answers.method,
+        text=answers.wording,
+        asks_for=[kind.value for kind in Kind],
+        author=answers.actor,
+        now=now,
+        latest_only=False,
+    )
+
+
+def _origin(organization: Organization, answers: Answers, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The text that the answers were given to, and the hash of all that they have in common."""
+    text = _keep_wording(organization, answers, now=values["now"])
+    act = Act(
+        source=Source(answers.source),
+        method=answers.method,
+        happened_at=values["at"],
+        now=values["now"],
+        consent_text=text,
+        evidence=answers.evidence,
+        actor=answers.actor,
+    )
+    return {"text": text.pk if text else None, "act": act.hash(organization).hex()}
 
 
 def _count(rows: list[tuple[str | None, str | None, int, int, int]]) -> tuple[Counter[Verdict], int, int]:

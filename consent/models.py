@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import BulkTenantModel, TenantModel, User
 from participants.models import Participant
-from websites.models import Website
+from websites.models import ConsentScope, Website
 from websites.rules import RuleKey
 
 
@@ -86,13 +86,19 @@ class InformedGround(models.TextChoices):
 class Choice(BulkTenantModel):
     """Tracking consent: the current choice of a person about opens and clicks, derived from the events.
 
-    ``*_since`` as in ``consent.rules``: since when the yes holds, and since when there is no no, without a break. A
-    person without a row never answered. Written only by consent.services.record_choice and record_choices.
+    One for each consent scope (rule C8). ``*_since`` as in ``consent.rules``: since when the yes holds, and since when
+    there is no no, without a break. A person without a row never answered. Written only by
+    consent.services.record_choice, record_informed and record_choices.
     """
 
-    # No constraint: it would lock the person's row at every answer, and cost an import more than writing the answers.
-    participant = models.OneToOneField(
-        Participant, on_delete=models.CASCADE, related_name="choice", primary_key=True, db_constraint=False
+    pk = models.CompositePrimaryKey("participant_id", "scope_id")
+    # No constraints: they would lock the rows of the person and of the scope at every answer, and cost an import more
+    # than writing the answers.
+    participant = models.ForeignKey(
+        Participant, on_delete=models.CASCADE, related_name="choices", db_constraint=False, db_index=False
+    )
+    scope = models.ForeignKey(
+        ConsentScope, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
     opens = models.CharField(_("opens"), max_length=8, choices=ChoiceLabel, default=ChoiceLabel.UNKNOWN)
     opens_source = models.CharField(max_length=8, blank=True)
@@ -118,35 +124,128 @@ class Choice(BulkTenantModel):
         verbose_name_plural = _("tracking consents")
 
 
-class ChoiceEvent(BulkTenantModel):
-    """One act of choosing. Append-only: a trigger refuses anything else (rule C5)."""
+class ConsentText(TenantModel):
+    """What people were asked, word by word. Immutable (a trigger): a new text is a new version (rule C5).
 
-    # No constraint: the history outlives the person (erasure cuts the link, and nothing may rewrite this row).
-    participant = models.ForeignKey(
-        Participant, on_delete=models.CASCADE, related_name="choice_events", db_constraint=False, db_index=False
+    ``website`` is empty where a text is shown for the whole organization, ``language`` where nobody said which it is.
+    """
+
+    website = models.ForeignKey(Website, on_delete=models.PROTECT, null=True, related_name="consent_texts")
+    language = models.CharField(_("language"), max_length=10, blank=True)
+    # The page, form or import that asks.
+    place = models.CharField(_("place"), max_length=40)
+    version = models.PositiveIntegerField(_("version"))
+    text = models.TextField(_("text"))
+    # "opens", "clicks", "anonymous", and "subscription:<topic>" where one box asks for both (rule C1).
+    asks_for = models.JSONField(_("asks for"), default=list)
+    # ``consent.chain.consent_text_hash``.
+    sha256 = models.BinaryField(max_length=32)
+    published_at = models.DateTimeField(_("published"))
+    published_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("consent text")
+        verbose_name_plural = _("consent texts")
+        ordering = ("-published_at", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["organization", "website", "language", "place", "version"],
+                name="consent_text_version_once",
+                nulls_distinct=False,
+            ),
+        )
+
+
+class ChoiceEvent(BulkTenantModel):
+    """One act of choosing. Append-only: a trigger refuses anything else (rule C5).
+
+    The events of one person in one scope are a chain: each carries the hash of the one before (docs/ledger.md). Their
+    order is that of ``seq``; over all people it is that of ``id``, whose ranges are sealed by ``LedgerAnchor``.
+    """
+
+    # Participant.ledger_id. Erasure takes the participant away, and this names nobody any more.
+    subject = models.UUIDField()
+    scope = models.ForeignKey(
+        ConsentScope, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
-    kind = models.CharField(_("about"), max_length=6)
+    seq = models.IntegerField(_("position"))
+    kind = models.CharField(_("about"), max_length=9)
     value = models.CharField(_("choice"), max_length=8, choices=ChoiceLabel)
     source = models.CharField(_("source"), max_length=8)
     method = models.CharField(_("method"), max_length=40)
     happened_at = models.DateTimeField(_("when"))
     recorded_at = models.DateTimeField(_("recorded"))
-    wording = models.TextField(_("wording"), blank=True)
+    # No constraint: texts are never deleted, and it would lock the one row of a text at every answer of a file.
+    consent_text = models.ForeignKey(
+        ConsentText, on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False
+    )
     evidence = models.JSONField(_("evidence"), default=dict, blank=True)
-    actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
+    # The number says who it was even when the account is gone: nothing may rewrite this row.
+    actor = models.ForeignKey(
+        User, on_delete=models.DO_NOTHING, null=True, related_name="+", db_constraint=False, db_index=False
+    )
+    prev_hash = models.BinaryField(max_length=32)
+    hash = models.BinaryField(max_length=32)
 
     class Meta:
         verbose_name = _("choice")
         verbose_name_plural = _("consent history")
         ordering = ("-recorded_at", "-id")
-        indexes = (models.Index(fields=["participant", "id"], name="choice_history"),)
+        # One event follows another, however many write; also serves the history of a person.
+        constraints = (models.UniqueConstraint(fields=["subject", "scope", "seq"], name="choice_chain"),)
+        # Serves the sealing and the verification, which read the events of an organization in their order.
+        indexes = (models.Index(fields=["organization", "id"], name="choice_event_order"),)
+
+
+class LedgerKey(TenantModel):
+    """The key pair with which an organization signs its anchors (Ed25519)."""
+
+    public_key = models.BinaryField(max_length=32, unique=True)
+    # Under the installation's secrets (common/crypto.py).
+    sealed_private_key = models.TextField()
+    created_at = models.DateTimeField(_("created"))
+
+
+class LedgerAnchor(TenantModel):
+    """A signed seal over the events of an organization in a range of numbers. Append-only (a trigger).
+
+    Each carries the hash of the one before. Whoever keeps one outside of the database can show any later change of
+    what it covers (docs/ledger.md).
+    """
+
+    number = models.PositiveIntegerField(_("number"))
+    # Covers after_id < event <= up_to_id.
+    after_id = models.BigIntegerField()
+    up_to_id = models.BigIntegerField()
+    events = models.PositiveIntegerField(_("events"))
+    root = models.BinaryField(max_length=32)
+    prev_hash = models.BinaryField(max_length=32)
+    hash = models.BinaryField(max_length=32)
+    sealed_at = models.DateTimeField(_("sealed"))
+    key = models.ForeignKey(LedgerKey, on_delete=models.PROTECT, related_name="+")
+    signature = models.BinaryField(max_length=64)
+
+    class Meta:
+        ordering = ("number",)
+        constraints = (
+            models.UniqueConstraint(fields=["organization", "number"], name="ledger_anchor_number_once"),
+            # Serves the proof of one event.
+            models.UniqueConstraint(fields=["organization", "up_to_id"], name="ledger_anchor_range_once"),
+        )
 
 
 class PreferenceKey(TenantModel):
-    """Opens a person's tracking choice at /p/<key>, and nothing else."""
+    """Opens a person's tracking choice in one scope at /p/<key>, and nothing else."""
 
     key = models.UUIDField(unique=True)
-    participant = models.OneToOneField(Participant, on_delete=models.CASCADE, related_name="preference_key")
+    # Its index is the front of the constraint below.
+    participant = models.ForeignKey(
+        Participant, on_delete=models.CASCADE, related_name="preference_keys", db_index=False
+    )
+    scope = models.ForeignKey(ConsentScope, on_delete=models.CASCADE, related_name="+", db_index=False)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["participant", "scope"], name="preference_key_once"),)
 
 
 def individual_measurement() -> list[str]:

@@ -203,7 +203,7 @@ def _decide(mailing: Mailing, due: Sequence[_Due], *, now: datetime) -> list[Cla
     decided, shared = decide_copies(mailing, people, now=now)
     new = [own_part(mailing, person, decided[person]) for person in people if has_own_key(decided[person])]
     registered = register_messages(organization, content, new, decided_at=now)
-    preferences = ensure_preference_keys(organization, people)
+    preferences = ensure_preference_keys(organization, people, scope_id=mailing.website.consent_scope_id)
     _freeze(due, decided, {person: row[0] for person, row in registered.items()}, now=now)
     return [
         Claimed(

@@ -24,7 +24,7 @@ from participants.models import Participant
 from participants.rules import normalise_email, valid_email
 from tracking.models import TrackedMessage
 from tracking.selectors import level_now
-from websites.models import MeasurementPermission
+from websites.models import ConsentScope, MeasurementPermission
 
 # --- Imports --------------------------------------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ def messages_of(organization: Organization, participant: Participant, *, now: da
         .order_by("-id")[:MESSAGES_SHOWN]
     )
     permissions = _permissions_now(organization, messages)
-    choice = choice_of(organization, participant)
+    choices = choices_of(organization, participant)
     return [
         ReceivedMessage(
             email_name=_email_name(message),
@@ -127,8 +127,8 @@ def messages_of(organization: Organization, participant: Participant, *, now: da
             status=str(message.get_status_display()),
             at=message.sent_at or message.queued_at,
             decided_at=message.decided_at,
-            opens=_outcome(message, Kind.OPENS, permissions, choice, now),
-            clicks=_outcome(message, Kind.CLICKS, permissions, choice, now),
+            opens=_outcome(message, Kind.OPENS, permissions, choices, now),
+            clicks=_outcome(message, Kind.CLICKS, permissions, choices, now),
         )
         for message in messages
     ]
@@ -140,6 +140,8 @@ def _email_name(message: Message) -> str:
 
 
 type Permissions = Mapping[tuple[int, str], MeasurementPermission]
+# By consent scope.
+type Choices = Mapping[int, Choice]
 
 
 def _permissions_now(organization: Organization, messages: list[Message]) -> Permissions:
@@ -152,35 +154,43 @@ def _permissions_now(organization: Organization, messages: list[Message]) -> Per
     return {(row.website_id, row.country): row for row in rows}
 
 
-def _outcome(message: Message, kind: Kind, permissions: Permissions, choice: Choice | None, now: datetime) -> Outcome:
+def _outcome(message: Message, kind: Kind, permissions: Permissions, choices: Choices, now: datetime) -> Outcome:
     reason, frozen = getattr(message, f"{kind}_reason"), getattr(message, kind)
     outcome = Outcome(sentence=str(REASONS[Reason(reason)]) if reason else "")
     # Totals belong to nobody, so they are not asked about on somebody's page.
     if frozen not in (Level.INDIVIDUAL, Level.LAST_OPEN_DAY) or message.status not in GONE_OUT:
         return outcome
-    level = _level_now(message.tracked_message, kind, permissions, choice, now)
+    level = _level_now(message.tracked_message, kind, permissions, choices, now)
     lowered = frozen == Level.INDIVIDUAL and level is Level.LAST_OPEN_DAY
     return replace(outcome, silenced=level is Level.NONE, last_open_day_only=lowered)
 
 
 def _level_now(
-    copy: TrackedMessage | None, kind: Kind, permissions: Permissions, choice: Choice | None, now: datetime
+    copy: TrackedMessage | None, kind: Kind, permissions: Permissions, choices: Choices, now: datetime
 ) -> Level:
     """What a hit would leave now. Without its row, a copy belongs to nobody any more."""
     if copy is None:
         return Level.NONE
-    return level_now(copy, kind, permissions.get((copy.website_id, copy.country)), choice, now=now)
+    permission = permissions.get((copy.website_id, copy.country))
+    choice = choices.get(permission.scope_id) if permission else None
+    return level_now(copy, kind, permission, choice, now=now)
 
 
-def choice_of(organization: Organization, participant: Participant) -> Choice | None:
-    """What a person chose; None when they never answered."""
-    return Choice.objects.filter(organization=organization, participant=participant).first()
+def choices_of(organization: Organization, participant: Participant) -> dict[int, Choice]:
+    """What a person chose, by consent scope; a scope in which they never answered is missing."""
+    choices = Choice.objects.filter(organization=organization, participant=participant)
+    return {choice.scope_id: choice for choice in choices}
+
+
+def scopes_of(organization: Organization) -> list[ConsentScope]:
+    """The consent scopes of an organization, its default one first."""
+    return list(ConsentScope.objects.filter(organization=organization).order_by("-is_default", "name"))
 
 
 def history_of(organization: Organization, participant: Participant) -> list[ChoiceEvent]:
     """All that a person chose about tracking, newest first."""
-    events = ChoiceEvent.objects.filter(organization=organization, participant=participant)
-    return list(events.select_related("actor"))
+    events = ChoiceEvent.objects.filter(organization=organization, subject=participant.ledger_id)
+    return list(events.select_related("actor", "scope", "consent_text"))
 
 
 def subscriptions_of(organization: Organization, participant: Participant) -> list[Subscription]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +23,8 @@ class Participant(BulkTenantModel):
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(_("changed"), default=timezone.now, editable=False)
+    # Names the person in the consent history. Says nothing about them; without this row it means nobody.
+    ledger_id = models.UUIDField(unique=True, db_default=RandomUUID(), editable=False)
 
     class Meta:
         verbose_name = _("participant")

@@ -319,10 +319,10 @@ def summarize(organization: Organization) -> Overview:
 
 
 def _choice_counts(organization: Organization) -> list[tuple[str, int]]:
-    counts = Choice.objects.filter(organization=organization).aggregate(
-        both=Count("pk", filter=Q(opens="yes", clicks="yes")),
-        one=Count("pk", filter=Q(opens="yes") ^ Q(clicks="yes")),
-        no=Count("pk", filter=~Q(opens="yes") & ~Q(clicks="yes") & (Q(opens="no") | Q(clicks="no"))),
+    counts = Choice.objects.filter(organization=organization, scope__is_default=True).aggregate(
+        both=Count("participant", filter=Q(opens="yes", clicks="yes")),
+        one=Count("participant", filter=Q(opens="yes") ^ Q(clicks="yes")),
+        no=Count("participant", filter=~Q(opens="yes") & ~Q(clicks="yes") & (Q(opens="no") | Q(clicks="no"))),
     )
     return [("both", counts["both"]), ("one", counts["one"]), ("no", counts["no"])]
 

@@ -196,11 +196,13 @@ def delete_hits_of_copies(organization_id: int, copies: Mapping[str, Sequence[in
 
 # Somebody who has said yes again since keeps what was recorded after it.
 _REFUSALS = """
-SELECT r.participant_id, r.kind, r.refused_at, CASE r.kind WHEN 'opens' THEN c.opens ELSE c.clicks END = 'no'
-  FROM (SELECT participant_id, kind, max(recorded_at) AS refused_at FROM consent_choiceevent
-         WHERE organization_id = %s AND value = 'no' AND recorded_at >= %s
-         GROUP BY participant_id, kind) r
-  JOIN consent_choice c ON c.participant_id = r.participant_id
+SELECT r.participant_id, r.scope_id, r.kind, r.refused_at,
+       CASE r.kind WHEN 'opens' THEN c.opens ELSE c.clicks END = 'no'
+  FROM (SELECT p.id AS participant_id, e.scope_id, e.kind, max(e.recorded_at) AS refused_at
+          FROM consent_choiceevent e JOIN participants_participant p ON p.ledger_id = e.subject
+         WHERE e.organization_id = %s AND e.value = 'no' AND e.kind IN ('opens', 'clicks') AND e.recorded_at >= %s
+         GROUP BY p.id, e.scope_id, e.kind) r
+  JOIN consent_choice c ON c.participant_id = r.participant_id AND c.scope_id = r.scope_id
  WHERE EXISTS (SELECT FROM tracking_trackedmessage m
                  JOIN tracking_hit h ON h.content_id = m.content_id AND h.tracked_message_id = m.id
                 WHERE m.participant_id = r.participant_id AND h.kind = CASE r.kind WHEN 'opens' THEN 1 ELSE 2 END)
@@ -214,12 +216,12 @@ def forget_hits_of_refusals(organization_id: int, *, since: datetime, now: datet
         with connection.cursor() as cursor:
             cursor.execute(_REFUSALS, [organization_id, since])
             refusals = cursor.fetchall()
-        for participant_id, kind, refused_at, still_refuses in refusals:
+        for participant_id, scope_id, kind, refused_at, still_refuses in refusals:
             hit_kind = HitKind.OPEN if kind == "opens" else HitKind.CLICK
-            done = forget_hits(organization_id, participant_id, hit_kind, until=refused_at, now=now)
+            done = forget_hits(organization_id, participant_id, hit_kind, scope_id=scope_id, until=refused_at, now=now)
             found += sum(done.values())
             if still_refuses:
-                found += delete_late_hits(organization_id, participant_id, hit_kind)
+                found += delete_late_hits(organization_id, participant_id, hit_kind, scope_id=scope_id)
     return found
 
 

@@ -92,7 +92,7 @@ def may_count_sql(kind: str) -> str:
 
 
 # Whose answers count for a message m with a permission p.
-CHOICE = "LEFT JOIN consent_choice c ON c.participant_id = m.participant_id"
+CHOICE = "LEFT JOIN consent_choice c ON c.participant_id = m.participant_id AND c.scope_id = p.scope_id"
 
 # The batch is stored only with its first hit or total: where nobody may be measured, nothing at all is written (H1).
 # When the batch is there already, because the answer of an earlier try was lost, ``batch`` is empty and nothing is

@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 
 from accounts.models import Organization, User
 from common.jobs import after_commit
-from consent.models import Choice, ChoiceEvent
+from consent.chain import digest, moment_text
+from consent.grounds import choice_state
+from consent.ledger import Act, append_event, asked_kinds, keep_text, require_asked, write_events
+from consent.models import Choice, ConsentText, Notice
 from consent.rules import (
     BEGINNING,
     ChoiceFact,
     ChoiceState,
     ChoiceValue,
+    Informed,
+    InformedGround,
     Kind,
     Source,
     Verdict,
     choice_since,
+    choice_when_informed,
     supersedes,
 )
 from participants.models import Participant
+from websites.models import ConsentScope
+from websites.services import ensure_default_scope
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Act:
-    """How and when somebody brought an answer."""
-
-    source: Source
-    method: str
-    happened_at: datetime
-    now: datetime
-    wording: str
-    evidence: Mapping[str, Any]
-    actor: User | None
+# What an objection to the anonymous totals is written under, beside the two kinds (rule S4).
+ANONYMOUS = "anonymous"
 
 
 def record_choice(
@@ -45,79 +43,159 @@ def record_choice(
     *,
     opens: ChoiceValue | None,
     clicks: ChoiceValue | None,
+    anonymous: ChoiceValue | None = None,
+    scope: ConsentScope | None = None,
+    everywhere: bool = False,
     source: Source,
     method: str,
     happened_at: datetime,
     now: datetime,
+    consent_text: ConsentText | None = None,
     wording: str = "",
     evidence: Mapping[str, Any] | None = None,
     actor: User | None = None,
 ) -> dict[Kind, Verdict]:
     """Record what a person chose about opens, clicks or both, as far as it counts (rules C2, C6, C7).
 
-    None leaves a kind alone. A no that is applied asks for the deletion of what was recorded of the person (C11).
+    None leaves a kind alone. ``anonymous``: no is an objection to the anonymous totals, yes takes it back (S4). Without
+    ``scope`` the organization's default one; ``everywhere``: each no counts in all scopes (C8). A no that is applied
+    asks for the deletion of what was recorded of the person (C11).
     """
-    # Nobody can have answered later than we hear of it.
-    act = _Act(
-        source=Source(source),
-        method=method,
-        happened_at=min(happened_at, now),
-        now=now,
-        wording=wording,
-        evidence=evidence or {},
-        actor=actor,
-    )
-    answers = {Kind.OPENS: opens, Kind.CLICKS: clicks}
+    answers = {kind: ChoiceValue(value) for kind, value in ((Kind.OPENS, opens), (Kind.CLICKS, clicks)) if value}
+    objection = ChoiceValue(anonymous) if anonymous else None
+    require_asked(consent_text, (kind for kind, value in answers.items() if value is ChoiceValue.YES))
     with transaction.atomic():
-        choice = _lock_choice(organization, participant)
-        return {
-            kind: _apply(organization, choice, kind, ChoiceValue(value), act)
-            for kind, value in answers.items()
-            if value is not None
-        }
+        write_events(organization)
+        if consent_text is None and wording:
+            consent_text = _text_of_place(organization, method, wording, answers, objection, actor, now=now)
+        act = Act(
+            source=Source(source),
+            method=method,
+            happened_at=min(happened_at, now),
+            now=now,
+            consent_text=consent_text,
+            evidence=evidence or {},
+            actor=actor,
+        )
+        own = scope or ensure_default_scope(organization, now=now)
+        verdicts = {}
+        for one in _scopes(organization, own, everywhere=everywhere):
+            if one.pk == own.pk:
+                verdicts = _record_in_scope(organization, participant, one, answers, objection, act)
+            else:
+                noes = {kind: value for kind, value in answers.items() if value is ChoiceValue.NO}
+                _record_in_scope(
+                    organization, participant, one, noes, objection if objection is ChoiceValue.NO else None, act
+                )
+        after_commit("consent.seal_ledger", organization_id=organization.pk)
+    return verdicts
 
 
-def _lock_choice(organization: Organization, participant: Participant) -> Choice:
-    """The person's row, made where it is missing and held until the end of the transaction."""
+def _scopes(organization: Organization, own: ConsentScope, *, everywhere: bool) -> list[ConsentScope]:
+    """Always in the same order, so that two acts of one person do not wait for each other."""
+    if not everywhere:
+        return [own]
+    return list(ConsentScope.objects.filter(organization=organization).order_by("pk"))
+
+
+def _text_of_place(
+    organization: Organization,
+    place: str,
+    wording: str,
+    answers: Mapping[Kind, ChoiceValue],
+    objection: ChoiceValue | None,
+    author: User | None,
+    *,
+    now: datetime,
+) -> ConsentText:
+    """Words that nobody published: what they ask for is what was answered."""
+    return keep_text(
+        organization,
+        website=None,
+        language="",
+        place=place,
+        text=wording,
+        asks_for=[*asked_kinds(answers), *([ANONYMOUS] if objection else [])],
+        author=author,
+        now=now,
+        latest_only=False,
+    )
+
+
+def _record_in_scope(
+    organization: Organization,
+    participant: Participant,
+    scope: ConsentScope,
+    answers: Mapping[Kind, ChoiceValue],
+    objection: ChoiceValue | None,
+    act: Act,
+) -> dict[Kind, Verdict]:
+    if not answers and objection is None:
+        return {}
+    choice, subject = _lock_choice(organization, participant, scope)
+    verdicts = {kind: _apply(organization, choice, subject, kind, value, act) for kind, value in answers.items()}
+    if objection is not None:
+        _apply_objection(organization, choice, subject, objection, act)
+    return verdicts
+
+
+def _lock_choice(organization: Organization, participant: Participant, scope: ConsentScope) -> tuple[Choice, UUID]:
+    """The person's row, made where it is missing and held until the end of the transaction; and their ledger name."""
     fresh = Choice(
         organization=organization,
         participant=participant,
+        scope=scope,
         opens_not_no_since=BEGINNING,
         clicks_not_no_since=BEGINNING,
     )
     Choice.objects.bulk_create([fresh], ignore_conflicts=True)
-    return Choice.objects.select_for_update(of=("self",)).get(organization=organization, participant=participant)
+    locked = Choice.objects.select_for_update(of=("self",)).get(
+        organization=organization, participant=participant, scope=scope
+    )
+    # Asked of the table: whoever hands a participant over may have made it of a number only.
+    subject = Participant.objects.values_list("ledger_id", flat=True).get(organization=organization, pk=participant.pk)
+    return locked, subject
 
 
-def _apply(organization: Organization, choice: Choice, kind: Kind, value: ChoiceValue, act: _Act) -> Verdict:
+def _apply(
+    organization: Organization, choice: Choice, subject: UUID, kind: Kind, value: ChoiceValue, act: Act
+) -> Verdict:
     known = _known_fact(choice, kind)
     brought = ChoiceFact(value, act.source, act.happened_at, has_evidence=bool(act.evidence))
     verdict = supersedes(known, brought)
     if verdict is not Verdict.APPLIED:
         return verdict
-    ChoiceEvent.objects.create(
-        organization=organization,
-        participant_id=choice.participant_id,
-        kind=kind,
-        value=value,
-        source=act.source,
-        method=act.method,
-        happened_at=act.happened_at,
-        recorded_at=act.now,
-        wording=act.wording,
-        evidence=dict(act.evidence),
-        actor=act.actor,
-    )
+    append_event(organization, subject, choice.scope_id, kind=kind.value, value=value, act=act)
     refuses_now = value is ChoiceValue.NO and (known is None or known.value is not ChoiceValue.NO)
-    _derive(choice, kind, value, act)
+    # Since the recording, not since the date that is claimed: a yes never reaches back to copies sent before (H1).
+    _keep_state(
+        choice,
+        kind,
+        choice_since(choice_state(choice, kind), value, now=act.now),
+        {f"{kind}_source": act.source.value, f"{kind}_at": act.happened_at},
+    )
     if refuses_now:
         after_commit(
             "tracking.delete_hits_of_participant",
             organization_id=organization.pk,
             participant_id=choice.participant_id,
             kind=kind.value,
+            scope_id=choice.scope_id,
         )
     return verdict
+
+
+def _apply_objection(organization: Organization, choice: Choice, subject: UUID, value: ChoiceValue, act: Act) -> None:
+    """Only a later act of the person takes an objection back, whoever recorded it (rules S4, C6)."""
+    objected_at = choice.anonymous_objected_at
+    if value is ChoiceValue.NO and objected_at is None:
+        choice.anonymous_objected_at = act.now
+    elif value is ChoiceValue.YES and objected_at is not None and act.source is Source.PERSON:
+        choice.anonymous_objected_at = None
+    else:
+        return
+    append_event(organization, subject, choice.scope_id, kind=ANONYMOUS, value=value, act=act)
+    choice.save(update_fields=["anonymous_objected_at"])
 
 
 def _known_fact(choice: Choice, kind: Kind) -> ChoiceFact | None:
@@ -127,38 +205,108 @@ def _known_fact(choice: Choice, kind: Kind) -> ChoiceFact | None:
     return ChoiceFact(ChoiceValue(getattr(choice, kind)), Source(getattr(choice, f"{kind}_source")), at)
 
 
-def _derive(choice: Choice, kind: Kind, value: ChoiceValue, act: _Act) -> None:
-    before = ChoiceState(
-        ChoiceValue(getattr(choice, kind)),
-        getattr(choice, f"{kind}_yes_since"),
-        getattr(choice, f"{kind}_not_no_since"),
-    )
-    # Since the recording, not since the date that is claimed: a yes never reaches back to copies sent before (H1).
-    after = choice_since(before, value, now=act.now)
+def _keep_state(choice: Choice, kind: Kind, after: ChoiceState, facts: Mapping[str, Any]) -> None:
     state = {
         kind.value: after.value.value,
-        f"{kind}_source": act.source.value,
-        f"{kind}_at": act.happened_at,
         f"{kind}_yes_since": after.yes_since,
         f"{kind}_not_no_since": after.not_no_since,
+        f"{kind}_informed_since": after.informed_since,
+        **facts,
     }
     for column, content in state.items():
         setattr(choice, column, content)
     choice.save(update_fields=list(state))
 
 
+# --- People who were informed and did not refuse (C10) ----------------------------------------------------------------
+
+
+def record_informed(
+    organization: Organization,
+    participant: Participant,
+    *,
+    scope: ConsentScope | None = None,
+    ground: InformedGround,
+    collected_at: datetime | None,
+    informed_at: datetime | None,
+    notice: Notice | None,
+    source: Source,
+    method: str,
+    now: datetime,
+    evidence: Mapping[str, Any] | None = None,
+    actor: User | None = None,
+) -> dict[Kind, Verdict]:
+    """Record that somebody was informed and did not refuse (rule C10). Never a yes, and never over an answer."""
+    informed = Informed(InformedGround(ground), collected_at, informed_at)
+    with transaction.atomic():
+        write_events(organization)
+        act = Act(
+            source=Source(source),
+            method=method,
+            happened_at=min(informed_at or now, now),
+            now=now,
+            evidence={**(evidence or {}), "informed": informed_evidence(informed, notice)},
+            actor=actor,
+        )
+        choice, subject = _lock_choice(organization, participant, scope or ensure_default_scope(organization, now=now))
+        verdicts = {kind: _apply_informed(organization, choice, subject, kind, informed, act) for kind in Kind}
+        after_commit("consent.seal_ledger", organization_id=organization.pk)
+    return verdicts
+
+
+def informed_evidence(informed: Informed, notice: Notice | None) -> dict[str, Any]:
+    """What the history keeps of it, the words of the notice by their hash."""
+    return {
+        "ground": informed.ground.value,
+        "collected_at": moment_text(informed.collected_at) if informed.collected_at else None,
+        "informed_at": moment_text(informed.informed_at) if informed.informed_at else None,
+        "notice": None
+        if notice is None
+        else {
+            "id": notice.pk,
+            "language": notice.language,
+            "version": notice.version,
+            "sha256": digest(notice.text).hex(),
+        },
+    }
+
+
+def _apply_informed(
+    organization: Organization, choice: Choice, subject: UUID, kind: Kind, informed: Informed, act: Act
+) -> Verdict:
+    before = choice_state(choice, kind)
+    after = choice_when_informed(before, informed, now=act.now)
+    if after == before:
+        refused = before.value is ChoiceValue.NO
+        return Verdict.KEPT_NO if refused else Verdict.UNCHANGED
+    append_event(organization, subject, choice.scope_id, kind=kind.value, value=ChoiceValue.INFORMED, act=act)
+    facts = {
+        "informed_ground": informed.ground.value,
+        "collected_at": informed.collected_at,
+        "informed_at": informed.informed_at,
+    }
+    _keep_state(choice, kind, after, facts)
+    return Verdict.APPLIED
+
+
+# --- A move -----------------------------------------------------------------------------------------------------------
+
 # One look into the index per person: from = ANY the planner may think it better to read the whole organization.
 _MOVE = """
-INSERT INTO consent_choice AS choice (organization_id, participant_id, opens, opens_source, opens_not_no_since,
-                                      clicks, clicks_source, clicks_not_no_since)
-SELECT person.organization_id, person.id, 'unknown', '', %(now)s, 'unknown', '', %(now)s
+INSERT INTO consent_choice AS choice (organization_id, participant_id, scope_id, opens, opens_source,
+                                      opens_not_no_since, clicks, clicks_source, clicks_not_no_since)
+SELECT person.organization_id, person.id, scope.id, 'unknown', '', %(now)s, 'unknown', '', %(now)s
   FROM unnest(%(people)s::bigint[]) AS mover (id)
  CROSS JOIN LATERAL (SELECT p.organization_id, p.id FROM participants_participant p
                       WHERE p.organization_id = %(organization)s AND p.id = mover.id LIMIT 1) AS person
- ORDER BY person.id
-    ON CONFLICT (participant_id) DO UPDATE
+  JOIN websites_consentscope scope ON scope.organization_id = %(organization)s
+ ORDER BY person.id, scope.id
+    ON CONFLICT (participant_id, scope_id) DO UPDATE
    SET opens_not_no_since = CASE WHEN choice.opens_not_no_since IS NOT NULL THEN excluded.opens_not_no_since END,
-       clicks_not_no_since = CASE WHEN choice.clicks_not_no_since IS NOT NULL THEN excluded.clicks_not_no_since END
+       opens_informed_since = CASE WHEN choice.opens_informed_since IS NOT NULL THEN excluded.opens_not_no_since END,
+       clicks_not_no_since = CASE WHEN choice.clicks_not_no_since IS NOT NULL THEN excluded.clicks_not_no_since END,
+       clicks_informed_since = CASE WHEN choice.clicks_informed_since IS NOT NULL
+                                    THEN excluded.clicks_not_no_since END
 """
 
 

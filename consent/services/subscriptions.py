@@ -8,11 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import Organization, User
 from common.keys import new_key
 from consent.models import Basis, PreferenceKey, Subscription, Topic
 from participants.models import Participant
+from websites.services import ensure_default_scope
 
 
 @transaction.atomic
@@ -146,21 +148,28 @@ def _is_active(subscription: Subscription) -> bool:
     return subscription.pending_since is None and subscription.unsubscribed_at is None
 
 
-def ensure_preference_keys(organization: Organization, participant_ids: Sequence[int]) -> dict[int, UUID]:
-    """The key of each person's preference page, made where it is missing. A person keeps theirs."""
-    known = _keys_of(organization, participant_ids)
+def ensure_preference_keys(
+    organization: Organization, participant_ids: Sequence[int], *, scope_id: int | None = None
+) -> dict[int, UUID]:
+    """The key of each person's preference page in a scope, made where it is missing. A person keeps theirs.
+
+    Without ``scope_id`` that of the organization's default scope.
+    """
+    if scope_id is None:
+        scope_id = ensure_default_scope(organization, now=timezone.now()).pk
+    known = _keys_of(organization, scope_id, participant_ids)
     missing = sorted(set(participant_ids) - known.keys())
     if not missing:
         return known
-    fresh = [PreferenceKey(organization=organization, participant_id=one, key=new_key()) for one in missing]
+    fresh = [
+        PreferenceKey(organization=organization, participant_id=one, scope_id=scope_id, key=new_key())
+        for one in missing
+    ]
     # Somebody else may make the same keys at the same time: theirs stand.
     PreferenceKey.objects.bulk_create(fresh, ignore_conflicts=True)
-    return known | _keys_of(organization, missing)
+    return known | _keys_of(organization, scope_id, missing)
 
 
-def _keys_of(organization: Organization, participant_ids: Sequence[int]) -> dict[int, UUID]:
-    return dict(
-        PreferenceKey.objects.filter(organization=organization, participant_id__in=participant_ids).values_list(
-            "participant_id", "key"
-        )
-    )
+def _keys_of(organization: Organization, scope_id: int, participant_ids: Sequence[int]) -> dict[int, UUID]:
+    keys = PreferenceKey.objects.filter(organization=organization, scope=scope_id, participant_id__in=participant_ids)
+    return dict(keys.values_list("participant_id", "key"))

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -32,18 +32,25 @@ from intake.admin.paging import PeopleList, PeoplePaginator
 from intake.forms import ChoiceForm, ParticipantForm
 from intake.selectors import (
     MESSAGES_SHOWN,
-    choice_of,
+    choices_of,
     find_people,
     history_of,
     imports_named,
     messages_of,
+    scopes_of,
     subscriptions_of,
     suppressions_of,
 )
 from participants.models import Participant
 
-LABELS = {ChoiceLabel.YES: "success", ChoiceLabel.NO: "danger", ChoiceLabel.UNKNOWN: "default"}
+LABELS = {
+    ChoiceLabel.YES: "success",
+    ChoiceLabel.NO: "danger",
+    ChoiceLabel.UNKNOWN: "default",
+    ChoiceLabel.INFORMED: "info",
+}
 KINDS = {Kind.OPENS: gettext_lazy("Opens"), Kind.CLICKS: gettext_lazy("Clicks")}
+ABOUT = {**{kind.value: label for kind, label in KINDS.items()}, "anonymous": gettext_lazy("Anonymous totals")}
 SOURCES = {
     Source.PERSON: gettext_lazy("the person"),
     Source.MEMBER: gettext_lazy("a member"),
@@ -70,9 +77,11 @@ class ChoiceFilter(DropdownFilter):
         value = self.value()
         if value not in ChoiceLabel.values:
             return queryset
-        matches = Q(**{f"choice__{self.kind}": value})
-        # Who never answered has no row.
-        return queryset.filter(matches | Q(choice__isnull=True) if value == ChoiceLabel.UNKNOWN else matches)
+        chosen = Choice.objects.filter(participant=OuterRef("pk"), scope__is_default=True)
+        if value == ChoiceLabel.UNKNOWN:
+            # Who never answered has no row.
+            return queryset.exclude(Exists(chosen.exclude(**{self.kind.value: value})))
+        return queryset.filter(Exists(chosen.filter(**{self.kind.value: value})))
 
 
 class OpensFilter(ChoiceFilter):
@@ -136,7 +145,6 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
     show_facets = admin.ShowFacets.NEVER
     list_filter = (CountryFilter, OpensFilter, ClicksFilter, TopicFilter)
     list_filter_submit = True
-    list_select_related = ("choice",)
     list_per_page = 50
     search_fields = ("email_norm",)
     search_help_text = gettext_lazy("An address or how it begins, or the whole external contact id")
@@ -167,6 +175,11 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
     @display(description=gettext_lazy("clicks"), label=LABELS)
     def clicks(self, participant: Participant) -> tuple[str, str]:
         return _shown_choice(participant, Kind.CLICKS)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Participant]:
+        """With what each person chose in the organization's default scope, which the list shows."""
+        chosen = Prefetch("choices", Choice.objects.filter(scope__is_default=True), to_attr="default_choices")
+        return super().get_queryset(request).prefetch_related(chosen)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PeopleList]:
         return PeopleList
@@ -224,15 +237,24 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
             return {}
         events = history_of(organization, participant)
         imports = imports_named(organization, events)
-        choice = choice_of(organization, participant)
+        choices = choices_of(organization, participant)
+        scopes = [scope for scope in scopes_of(organization) if scope.is_default or scope.pk in choices]
         received = messages_of(organization, participant, now=timezone.now())
         return {
             "participant": participant,
-            "choice": [_current_choice(choice, kind) for kind in Kind],
+            "choices": [
+                {
+                    "scope": scope.name if len(scopes) > 1 else "",
+                    "kinds": [_current_choice(choices.get(scope.pk), kind) for kind in Kind],
+                    "objected_at": choices[scope.pk].anonymous_objected_at if scope.pk in choices else None,
+                }
+                for scope in scopes
+            ]
+            or [{"scope": "", "kinds": [_current_choice(None, kind) for kind in Kind], "objected_at": None}],
             "history": [
                 {
                     "event": event,
-                    "kind": KINDS[Kind(event.kind)],
+                    "kind": ABOUT[event.kind],
                     "source": SOURCES[Source(event.source)],
                     "method": METHODS.get(event.method, ""),
                     "import": imports.get(_import_number(event.method)),
@@ -284,8 +306,8 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
 
 
 def _shown_choice(participant: Participant, kind: Kind) -> tuple[str, str]:
-    choice = getattr(participant, "choice", None)
-    value = getattr(choice, kind.value) if choice else ChoiceLabel.UNKNOWN.value
+    chosen: list[Choice] = getattr(participant, "default_choices", [])
+    value = getattr(chosen[0], kind.value) if chosen else ChoiceLabel.UNKNOWN.value
     return value, str(ChoiceLabel(value).label)
 
 

@@ -46,6 +46,7 @@ _FIND = """
 CREATE TEMP TABLE intake_person ON COMMIT DROP AS
 SELECT r.*, p.id IS NULL AS is_new,
        coalesce(p.id, nextval('participants_participant_id_seq')) AS participant_id,
+       coalesce(p.ledger_id, gen_random_uuid()) AS ledger_id,
        coalesce(p.country <> r.country, false) AS moves,
        coalesce(p.email <> r.email, false) OR coalesce(p.country <> r.country, false)
        OR coalesce(p.locale <> r.locale, false) OR coalesce(p.first_name <> r.first_name, false)
@@ -60,7 +61,8 @@ DROP TABLE IF EXISTS pg_temp.intake_person;
 CREATE TEMP TABLE intake_person (
     row_no int, email text, email_norm text, country text, locale text, first_name text, last_name text,
     external_id text, attributes jsonb, opens text, clicks text, is_new boolean DEFAULT true,
-    participant_id bigint DEFAULT nextval('participants_participant_id_seq'), moves boolean DEFAULT false,
+    participant_id bigint DEFAULT nextval('participants_participant_id_seq'),
+    ledger_id uuid DEFAULT gen_random_uuid(), moves boolean DEFAULT false,
     changes boolean DEFAULT false
 ) ON COMMIT DROP"""
 _COPY_NEW = f"COPY intake_person ({', '.join(COLUMNS)}) FROM STDIN (NULL '')"
@@ -93,10 +95,10 @@ UPDATE participants_participant AS p
 
 _INSERT = """
 INSERT INTO participants_participant (id, organization_id, email, email_norm, country, locale, first_name, last_name,
-                                      external_id, attributes, created_at, updated_at)
+                                      external_id, attributes, created_at, updated_at, ledger_id)
 SELECT participant_id, %(organization)s, email, email_norm, coalesce(country, ''), coalesce(locale, ''),
        coalesce(first_name, ''), coalesce(last_name, ''), coalesce(external_id, ''), coalesce(attributes, '{}'),
-       %(now)s, %(now)s
+       %(now)s, %(now)s, ledger_id
   FROM intake_person WHERE is_new"""
 
 
@@ -216,7 +218,7 @@ SELECT i.row_no, k.kind, i.email, k.verdict
 
 # Only people who were here before can have been measured.
 _REFUSERS = f"""
-SELECT a.participant_id, k.kind
+SELECT a.participant_id, k.kind, a.scope_id
   FROM {VERDICTS_TABLE} a JOIN intake_person i ON i.participant_id = a.participant_id
  CROSS JOIN LATERAL (VALUES ('opens', a.opens, a.opens_verdict, a.opens_before),
                             ('clicks', a.clicks, a.clicks_verdict, a.clicks_before)) AS k (kind, value, verdict, before)
@@ -233,12 +235,13 @@ def _record_answers(work: _Work, answers: Answers, *, people: int) -> None:
         work.execute(_INDEX)
         _list_verdicts(work)
     if verdicts[Verdict.APPLIED] and work.counts["created"] < people:
-        for participant_id, kind in work.fetch(_REFUSERS):
+        for participant_id, kind, scope_id in work.fetch(_REFUSERS):
             after_commit(
                 "tracking.delete_hits_of_participant",
                 organization_id=work.organization.pk,
                 participant_id=participant_id,
                 kind=kind,
+                scope_id=scope_id,
             )
 
 

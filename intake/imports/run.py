@@ -24,7 +24,7 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 
 from accounts.models import Organization
 from common.tenancy import tenant
-from consent.imports import Answers, ChoicesChanged
+from consent.imports import Answers, ChoicesChanged, prepare_answers
 from consent.rules import Source
 from intake.imports.listing import list_rows
 from intake.imports.participants import store_participants
@@ -149,6 +149,9 @@ def open_import(source: Import) -> BinaryIO:
 
 def _store_chunks(source: Import, chunks: Iterable[Chunk], clock: Clock, all_new: bool) -> Generator[Import]:
     """The import as it stands after each chunk."""
+    if source.kind == ImportKind.PARTICIPANTS:
+        with tenant(source.organization_id):
+            prepare_answers(source.organization, _answers(source, clock()), now=clock())
     if not connection.in_atomic_block:
         yield from _store_side_by_side(source, chunks, clock, all_new)
         return

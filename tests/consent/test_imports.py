@@ -29,6 +29,7 @@ from consent.services import unsubscribe
 from participants.models import Participant
 from tests.support.cast import Cast
 from tests.support.world import make_participant, make_topic, make_website, subscribe_to
+from websites.services import ensure_default_scope
 
 pytestmark = pytest.mark.django_db
 
@@ -82,8 +83,13 @@ def answers_to_try(now: datetime) -> Iterator[tuple[ChoiceValue, Answers]]:
 def fill(rows: list[tuple[int, str | None, str | None]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS pg_temp.incoming")
-        cursor.execute("CREATE TEMP TABLE incoming (participant_id bigint, opens text, clicks text) ON COMMIT DROP")
-        cursor.executemany("INSERT INTO incoming VALUES (%s, %s, %s)", rows)
+        cursor.execute(
+            "CREATE TEMP TABLE incoming (participant_id bigint, ledger_id uuid, opens text, clicks text) ON COMMIT DROP"
+        )
+        cursor.executemany(
+            "INSERT INTO incoming SELECT id, ledger_id, %s, %s FROM participants_participant WHERE id = %s",
+            [(opens, clicks, person) for person, opens, clicks in rows],
+        )
 
 
 def make_people(cast: Cast, pairs: list[tuple[Known, Known]], now: datetime) -> list[Participant]:
@@ -93,8 +99,15 @@ def make_people(cast: Cast, pairs: list[tuple[Known, Known]], now: datetime) -> 
         )
         for number, _pair in enumerate(pairs)
     )
+    scope = ensure_default_scope(cast.bakery, now=now)
     Choice.objects.bulk_create(
-        Choice(organization=cast.bakery, participant=person, **opens.columns(Kind.OPENS), **clicks.columns(Kind.CLICKS))
+        Choice(
+            organization=cast.bakery,
+            participant=person,
+            scope=scope,
+            **opens.columns(Kind.OPENS),
+            **clicks.columns(Kind.CLICKS),
+        )
         for person, (opens, clicks) in zip(people, pairs, strict=True)
         if opens.has_row
     )
@@ -182,10 +195,10 @@ def test_each_applied_answer_is_an_event_with_its_provenance(cast: Cast, now: da
     with tenant(cast.bakery.pk):
         fill([(person.pk, "yes", None)])
         record_choices(cast.bakery, table="incoming", answers=answers, now=now)
-        (event,) = ChoiceEvent.objects.all()
+        (event,) = ChoiceEvent.objects.select_related("consent_text")
     assert (event.kind, event.value, event.source, event.method) == ("opens", "yes", "import", "import:7")
     assert (event.happened_at, event.recorded_at) == (collected, now)
-    assert (event.wording, event.evidence, event.actor_id) == ("May we?", {"import": 7}, cast.ana.pk)
+    assert (event.consent_text.text, event.evidence, event.actor_id) == ("May we?", {"import": 7}, cast.ana.pk)
 
 
 def test_an_answer_given_meanwhile_refuses_the_whole_set(cast: Cast, now: datetime) -> None:
@@ -197,7 +210,7 @@ def test_an_answer_given_meanwhile_refuses_the_whole_set(cast: Cast, now: dateti
         record_choices(cast.bakery, table="incoming", answers=answers, now=now)
         fill([(person.pk, "no", None), (person.pk, None, "no")])
         later = Answers(source=Source.PERSON, method="test", happened_at=now + timedelta(seconds=1))
-        with pytest.raises(ChoicesChanged), transaction.atomic():
+        with pytest.raises((ChoicesChanged, IntegrityError)), transaction.atomic():
             record_choices(cast.bakery, table="incoming", answers=later, now=now + timedelta(seconds=1))
         fresh = make_participant(cast.bakery, "max@b.example", now=now)
         fill([(fresh.pk, "no", None), (fresh.pk, None, "no")])

@@ -170,12 +170,13 @@ def crowd(world: World, size: int) -> list[Participant]:
             [organization.pk, world.time, world.time, size],
         )
         cursor.execute(
-            "INSERT INTO consent_choice (organization_id, participant_id, opens, opens_source, opens_at,"
+            "INSERT INTO consent_choice (organization_id, participant_id, scope_id, opens, opens_source, opens_at,"
             " opens_yes_since, opens_not_no_since, clicks, clicks_source, clicks_at, clicks_yes_since,"
             " clicks_not_no_since)"
-            " SELECT organization_id, id, 'yes', 'person', %(t)s, %(t)s, %(t)s, 'yes', 'person', %(t)s, %(t)s, %(t)s"
+            " SELECT organization_id, id, %(scope)s, 'yes', 'person', %(t)s, %(t)s, %(t)s, 'yes', 'person', %(t)s,"
+            " %(t)s, %(t)s"
             " FROM participants_participant WHERE id %% 3 = 0",
-            {"t": world.time},
+            {"t": world.time, "scope": world.website.consent_scope_id},
         )
         people = list(Participant.objects.all())
     subscribe_all(world, people)

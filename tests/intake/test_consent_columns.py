@@ -41,12 +41,12 @@ def test_c7_a_yes_with_provenance_is_recorded_with_it(cast: Cast, now: datetime)
     assert done.provenance == PROVENANCE
     with tenant(cast.bakery.pk):
         found = Choice.objects.get()
-        event = ChoiceEvent.objects.get(kind="opens")
+        event = ChoiceEvent.objects.select_related("consent_text").get(kind="opens")
     assert (found.opens, found.opens_source, found.opens_at) == ("yes", "import", COLLECTED)
     # H1: the yes holds since it was recorded, not since it was given.
     assert (found.opens_yes_since, found.opens_not_no_since) == (now, BEGINNING)
     assert (event.happened_at, event.recorded_at) == (COLLECTED, now)
-    assert (event.wording, event.evidence, event.method) == (
+    assert (event.consent_text.text, event.evidence, event.method) == (
         PROVENANCE["wording"],
         {"import": done.pk},
         f"import:{done.pk}",
@@ -133,7 +133,8 @@ def test_c11_people_who_refuse_by_a_file_have_their_hits_deleted(
 ) -> None:
     measured = make_participant(cast.bakery, "ana@b.example", now=now)
     make_participant(cast.bakery, "max@b.example", now=now)
-    content = register_content(cast.bakery, make_website(cast.bakery, cast.ana, now=now), [])
+    website = make_website(cast.bakery, cast.ana, now=now)
+    content = register_content(cast.bakery, website, [])
     copies = [NewTracked(participant_id=measured.pk, country="BE", opens="individual", clicks="individual")]
     register_messages(cast.bakery, content, copies, decided_at=now)
     asked: list[tuple[str, dict[str, Any]]] = []
@@ -141,6 +142,7 @@ def test_c11_people_who_refuse_by_a_file_have_their_hits_deleted(
     with django_capture_on_commit_callbacks(execute=True):
         run(cast, "ana@b.example,,no,\nmax@b.example,no,,\nnew@b.example,no,,\n", now)
     wanted = {"organization_id": cast.bakery.pk, "participant_id": measured.pk, "kind": "opens"}
+    wanted["scope_id"] = website.consent_scope_id
     assert asked == [("tracking.delete_hits_of_participant", wanted)]
     with tenant(cast.bakery.pk):
         assert Participant.objects.count() == 3

@@ -295,7 +295,7 @@ def test_a_person_who_answers_during_a_chunk_is_not_overruled(
     assert (done.state, len(looks), done.counts["kept_persons_own"]) == (ImportState.DONE, 6, 1)
     with tenant(cast.bakery.pk):
         assert Choice.objects.get(participant=ana).opens == "no"
-        assert ChoiceEvent.objects.filter(participant=ana).count() == 2
+        assert ChoiceEvent.objects.filter(subject=ana.ledger_id).count() == 2
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "owner"])

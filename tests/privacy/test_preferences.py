@@ -81,11 +81,11 @@ def test_the_history_keeps_the_words_in_the_language_of_the_person(
     page = client.get(address)
     client.post(address, {"both": "yes"})
     with tenant(cast.bakery.pk):
-        events = list(ChoiceEvent.objects.filter(participant=zoe))
+        events = list(ChoiceEvent.objects.filter(subject=zoe.ledger_id).select_related("consent_text"))
     assert {event.kind for event in events} == {"opens", "clicks"}
     assert {event.source for event in events} == {"person"}
-    assert all(event.wording in unescape(page.content.decode()) for event in events)
-    assert all("Bakery SA" in event.wording for event in events)
+    assert all(event.consent_text.text in unescape(page.content.decode()) for event in events)
+    assert all("Bakery SA" in event.consent_text.text for event in events)
 
 
 def test_a_key_that_means_nothing_gets_a_clear_page(client: Client) -> None:

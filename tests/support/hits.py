@@ -92,7 +92,12 @@ class Copies:
 
 def own_choice(website: Website, participant_id: int, **columns: Any) -> Choice:
     """What somebody chose for the website, not saved."""
-    return Choice(organization_id=website.organization_id, participant_id=participant_id, **columns)
+    return Choice(
+        organization_id=website.organization_id,
+        participant_id=participant_id,
+        scope_id=website.consent_scope_id,
+        **columns,
+    )
 
 
 def make_copies(organization: Organization) -> Copies:

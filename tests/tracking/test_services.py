@@ -90,9 +90,9 @@ def test_c11_a_withdrawal_deletes_the_hits_of_that_person_and_that_kind_only(cop
     for kind in HitKind:
         store(batch_of(hers.key.hex, others.key.hex, kind=kind))
 
-    tasks.delete_hits_of_participant(cast.cinema.pk, person.pk, "opens")
+    tasks.delete_hits_of_participant(cast.cinema.pk, person.pk, "opens", copies.website.consent_scope_id)
     assert len(copies.hits()) == 4
-    tasks.delete_hits_of_participant(copies.organization.pk, person.pk, "opens")
+    tasks.delete_hits_of_participant(copies.organization.pk, person.pk, "opens", copies.website.consent_scope_id)
     left = {(hit.tracked_message_id, hit.kind) for hit in copies.hits()}
     assert left == {(hers.pk, HitKind.CLICK), (others.pk, HitKind.OPEN), (others.pk, HitKind.CLICK)}
 
@@ -113,7 +113,7 @@ def test_c11_a_hit_stored_by_a_statement_that_began_before_the_withdrawal_is_del
     with recorder_connection() as slow, slow.transaction():
         # Looked before the withdrawal, and commits after its deletion ran.
         assert slow.execute(RECORD_HITS, batch_of(copy.key.hex).parameters()).rowcount == 1
-        tasks.delete_hits_of_participant(copies.organization.pk, person.pk, "opens")
+        tasks.delete_hits_of_participant(copies.organization.pk, person.pk, "opens", copies.website.consent_scope_id)
         (again,) = put_back
         tasks.delete_hits_of_participant(**again)
         assert len(put_back) == 2, "it waits for the statement that is still running"
