@@ -83,6 +83,8 @@ class EmailForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
+        if cleaned.get("kind") == EmailKind.CONSENT_REQUEST and cleaned.get("purpose") == Purpose.MARKETING:
+            self.add_error("purpose", REQUEST_IS_NO_MARKETING)
         if cleaned.get("kind") == EmailKind.EXIT_SCREEN and cleaned.get("purpose") == Purpose.MARKETING:
             self.add_error("purpose", EXIT_SCREEN_IS_NO_MARKETING)
         return cleaned
@@ -97,6 +99,10 @@ class EmailForm(forms.ModelForm):
             self.add_error(error.field if error.field in self.fields else None, str(error))
 
 
+REQUEST_IS_NO_MARKETING = _(
+    "An email that asks for tracking consent advertises nothing: choose Transactional. With a topic it goes to those of"
+    " its subscribers who have not answered, without one to those who took part in the campaign."
+)
 EXIT_SCREEN_IS_NO_MARKETING = _(
     "An exit-screen email answers somebody who took part, so it is not marketing. Choose Transactional; marketing goes"
     " to subscribers in an email of another type."

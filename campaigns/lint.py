@@ -38,7 +38,12 @@ class Review:
     @property
     def all_problems(self) -> list[str]:
         """Everything that keeps it from being sent, in words."""
-        return self.problems + [said(one) for one in self.errors]
+        return self.problems + self.said_errors
+
+    @property
+    def said_errors(self) -> list[str]:
+        """What the privacy lint holds against it, in words."""
+        return [said(one) for one in self.errors]
 
 
 def review_draft(organization: Organization, email: Email) -> Review:

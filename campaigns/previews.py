@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
-from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organization
+from campaigns.forecasts import CopyClass, Forecast, decided_for, forecast, levels_of, title_of
 from campaigns.models import Email
 from campaigns.rendering import FIELD_LABELS, about_person, about_sender, compile_draft, sender_of
-from campaigns.selectors import CopyClass, Forecast, forecast
 from common.keys import encode_key, link_secrets
 from consent.reasons import REASONS
 from consent.rules import Level
-from consent.selectors import decisions_for
 from delivery.composing import tracking_base_url
 from delivery.rendering import CONSENT, PREFERENCES, UNSUBSCRIBE, CompiledEmail, FilledEmail, fill_email
 from delivery.templating import TemplateError
@@ -39,20 +36,6 @@ EXAMPLE_URLS = {
     CONSENT: f"{settings.BASE_URL}/p/example#choice",
 }
 
-NAMES = {
-    (Level.INDIVIDUAL, Level.INDIVIDUAL): "both",
-    (Level.INDIVIDUAL, Level.NONE): "opens",
-    (Level.NONE, Level.INDIVIDUAL): "clicks",
-    (Level.NONE, Level.NONE): "none",
-}
-LEVELS = {name: levels for levels, name in NAMES.items()}
-TITLES: Mapping[str, _StrPromise] = {
-    "both": _("Measured: opens and clicks"),
-    "opens": _("Measured: opens only"),
-    "clicks": _("Measured: clicks only"),
-    "none": _("Not measured"),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class PreviewCopy:
@@ -65,8 +48,9 @@ class PreviewCopy:
     tracked_links: int
 
     @property
-    def title(self) -> _StrPromise:
-        return TITLES[self.name]
+    def title(self) -> str:
+        levels = levels_of(self.name)
+        return title_of(*levels) if levels else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +78,7 @@ def render_preview(
     if compiled is not None:
         try:
             filled = {
-                _name(copy): _fill(organization, email, compiled, participant, _name(copy))
-                for copy in predicted.classes
+                copy.name: _fill(organization, email, compiled, participant, copy.levels) for copy in predicted.classes
             }
         except TemplateError as problem:
             problems = [f"{FIELD_LABELS[problem.field]}: {problem}"]
@@ -106,7 +89,7 @@ def render_preview(
         preheader=email.preheader,
         subject=filled["none"].subject if filled else email.subject,
         text=filled["none"].text if filled else "",
-        copies=[_copy(copy, filled[_name(copy)], compiled) for copy in predicted.classes if filled and compiled],
+        copies=[_copy(copy, filled[copy.name], compiled) for copy in predicted.classes if filled and compiled],
         problems=problems,
         opens_sentence=opens_sentence,
         clicks_sentence=clicks_sentence,
@@ -116,10 +99,11 @@ def render_preview(
 def copy_html(organization: Organization, email: Email, *, name: str, participant: Participant | None) -> str | None:
     """The HTML of one class of copies; None when there is no such class or the email cannot be shown."""
     compiled, _problems = compile_draft(email)
-    if compiled is None or name not in LEVELS:
+    levels = levels_of(name)
+    if compiled is None or levels is None:
         return None
     try:
-        return _fill(organization, email, compiled, participant, name).html
+        return _fill(organization, email, compiled, participant, levels).html
     except TemplateError:
         return None
 
@@ -138,17 +122,13 @@ def person_to_preview(organization: Organization, *, person_id: str, address: st
     return people.filter(pk=int(person_id)).first() if person_id.isdecimal() and len(person_id) < 19 else None
 
 
-def _name(copy: CopyClass) -> str:
-    return NAMES[copy.opens, copy.clicks]
-
-
 def _copy(copy: CopyClass, filled: FilledEmail, compiled: CompiledEmail) -> PreviewCopy:
     return PreviewCopy(
-        name=_name(copy),
+        name=copy.name,
         people=copy.people,
         html=filled.html,
-        has_pixel=copy.opens is Level.INDIVIDUAL,
-        tracked_links=len(compiled.links) if copy.clicks is Level.INDIVIDUAL else 0,
+        has_pixel=copy.opens is not Level.NONE,
+        tracked_links=len(compiled.links) if copy.clicks is not Level.NONE else 0,
     )
 
 
@@ -157,26 +137,29 @@ def _why(
 ) -> tuple[_StrPromise | str, _StrPromise | str]:
     if participant is None:
         return "", ""
-    website = email.campaign.website
-    decided = decisions_for(organization, website, [participant.pk], purpose=email.purpose, now=now)
+    decided = decided_for(organization, email, [participant.pk], now=now)
     decision = decided[participant.pk].decision
     return REASONS[decision.opens_reason], REASONS[decision.clicks_reason]
 
 
 def _fill(
-    organization: Organization, email: Email, compiled: CompiledEmail, participant: Participant | None, name: str
+    organization: Organization,
+    email: Email,
+    compiled: CompiledEmail,
+    participant: Participant | None,
+    levels: tuple[Level, Level],
 ) -> FilledEmail:
     recipient = {**about_sender(organization, email), **about_person(email, participant)}
-    return fill_email(compiled, recipient, EXAMPLE_URLS, _measurement(email, name))
+    return fill_email(compiled, recipient, EXAMPLE_URLS, _measurement(email, levels))
 
 
-def _measurement(email: Email, name: str) -> Measurement:
-    opens, clicks = LEVELS[name]
-    if name == "none":
+def _measurement(email: Email, levels: tuple[Level, Level]) -> Measurement:
+    opens, clicks = levels
+    if levels == (Level.NONE, Level.NONE):
         return NOT_MEASURED
     return Measurement(
         base_url=tracking_base_url(email.campaign.website),
-        opens_key=EXAMPLE_KEY if opens is Level.INDIVIDUAL else None,
-        clicks_key=EXAMPLE_KEY if clicks is Level.INDIVIDUAL else None,
+        opens_key=EXAMPLE_KEY if opens is not Level.NONE else None,
+        clicks_key=EXAMPLE_KEY if clicks is not Level.NONE else None,
         secrets=link_secrets(),
     )

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Organization
+from campaigns.asking import why_nobody
 from campaigns.models import Email, EmailKind
 from campaigns.rules import TimingProblem, timing_problem, utm_word
 from campaigns.selectors import has_audience
@@ -130,8 +131,9 @@ def problems_of(organization: Organization, email: Email, *, starts_at: datetime
     """Everything beside its content that an email cannot be sent for, in the words of the person who tries."""
     problems = [*_archived(email), *_timing(email, starts_at), *_sender(organization, email), *_permission(email)]
     # Who will be subscribed when a planned email starts is not known yet.
-    if not problems and starts_at <= now and not has_audience(organization, email):
-        problems.append(_nobody(email))
+    if not problems and starts_at <= now and not has_audience(organization, email, now=now):
+        is_request = email.kind == EmailKind.CONSENT_REQUEST
+        problems.append(why_nobody(organization, email, now=now) if is_request else _nobody(email))
     return problems
 
 
@@ -165,6 +167,8 @@ def _sender(organization: Organization, email: Email) -> list[str]:
 
 
 def _permission(email: Email) -> list[str]:
+    if email.kind == EmailKind.CONSENT_REQUEST and needs_subscription(email.purpose):
+        return [_("An email that asks for consent advertises nothing, so its purpose cannot be marketing.")]
     if email.kind == EmailKind.EXIT_SCREEN and needs_subscription(email.purpose):
         return [_("An exit-screen email answers somebody who took part, so its purpose cannot be marketing.")]
     if not needs_subscription(email.purpose):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from calendar import monthrange
 from datetime import datetime
 from enum import StrEnum
 
@@ -47,6 +48,13 @@ def timing_problem(
     if kind == "reminder" and closes_at is not None and starts_at >= closes_at:
         return TimingProblem.CLOSED
     return None
+
+
+def months_before(moment: datetime, months: int) -> datetime:
+    """The same day so many months earlier; the last day of a month that has no such day."""
+    year, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
+    last_day = monthrange(year, month + 1)[1]
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, last_day))
 
 
 def utm_word(text: str) -> str:

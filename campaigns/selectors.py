@@ -1,29 +1,24 @@
-"""Reads of campaigns: who an email is for, and what it would measure if it were sent now."""
+"""Reads of campaigns: who an email is for, and how far a launch is."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
-from django.db.models import Count, Exists, F, FilteredRelation, Min, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from accounts.models import Organization
+from campaigns.asking import people_to_ask
 from campaigns.models import Campaign, Email, EmailKind, Launch, Participation
 from consent.models import Subscription
-from consent.reasons import REASONS
-from consent.rules import Kind, Level, Reason
-from consent.selectors import Decided, active_subscriptions, decisions_for
+from consent.selectors import active_subscriptions
 from delivery.models import MailingState, Message, MessageStatus, Suppression
 from delivery.rules import blocking_reasons, needs_subscription
 from participants.models import Participant
-
-if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise
 
 # A launch in one of these still has something to send.
 UNFINISHED = (MailingState.SCHEDULED, MailingState.SENDING, MailingState.PAUSED)
@@ -73,12 +68,14 @@ def unfinished_launches(organization: Organization, emails: Iterable[Email]) -> 
 # --- Who an email is for ----------------------------------------------------------------------------------------------
 
 
-def audience_of(organization: Organization, email: Email) -> QuerySet[Participant]:
-    """The people that an email goes to if it is sent now.
+def audience_of(organization: Organization, email: Email, *, now: datetime | None = None) -> QuerySet[Participant]:
+    """The people that an email goes to if it is sent now, which matters where a request for consent was sent before.
 
     Marketing goes to subscriptions of its topic only. What is not marketing answers people who took part, and so do
     exit-screen emails and reminders: a marketing reminder needs both. An exit-screen email goes out once to each entry.
     """
+    if email.kind == EmailKind.CONSENT_REQUEST:
+        return people_to_ask(organization, email, now=now or timezone.now())
     people = Participant.objects.filter(organization=organization)
     needs_one = needs_subscription(email.purpose)
     if needs_one:
@@ -103,10 +100,10 @@ def many_people() -> Iterator[None]:
         cursor.execute("SET LOCAL enable_nestloop = on")
 
 
-def has_audience(organization: Organization, email: Email) -> bool:
+def has_audience(organization: Organization, email: Email, *, now: datetime) -> bool:
     """Whether anybody would get it now."""
     with many_people():
-        return audience_of(organization, email).exists()
+        return audience_of(organization, email, now=now).exists()
 
 
 def _subscriptions(organization: Organization, email: Email) -> QuerySet[Subscription]:
@@ -129,111 +126,7 @@ def _suppressions(organization: Organization, email: Email) -> QuerySet[Suppress
     )
 
 
-# --- What it would measure --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class KindForecast:
-    """Opens or clicks: how many people can be measured individually, and why the others cannot."""
-
-    total: int
-    measured: int
-    measured_reasons: list[tuple[_StrPromise, int]]
-    not_measured_reasons: list[tuple[_StrPromise, int]]
-
-    @property
-    def not_measured(self) -> int:
-        return self.total - self.measured
-
-
-# Opens and clicks of each class of copies, in the order in which they are compared.
-COPIES = (
-    (Level.INDIVIDUAL, Level.INDIVIDUAL),
-    (Level.NONE, Level.NONE),
-    (Level.INDIVIDUAL, Level.NONE),
-    (Level.NONE, Level.INDIVIDUAL),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class CopyClass:
-    """People whose copies carry the same: a pixel or none, tracked links or plain ones."""
-
-    opens: Level
-    clicks: Level
-    people: int
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What an email measures if it is sent now."""
-
-    total: int
-    opens: KindForecast
-    clicks: KindForecast
-    # The most measured copy, the one that is not measured (always there), then what lies between.
-    classes: list[CopyClass]
-
-
-def forecast(organization: Organization, email: Email, *, now: datetime) -> Forecast:
-    """Of the audience: how many can be measured, how many not, and why.
-
-    Within a website the decision depends on the country and the two answers only, so one person of each group is asked
-    about. That keeps the page quick for a million people; a test compares it with asking about everybody.
-    """
-    website = email.campaign.website
-    with many_people():
-        groups = list(
-            audience_of(organization, email)
-            .annotate(chosen=FilteredRelation("choices", condition=Q(choices__scope=website.consent_scope_id)))
-            .values("country", opens=F("chosen__opens"), clicks=F("chosen__clicks"))
-            .annotate(people=Count("pk"), example=Min("pk"))
-            .order_by()
-        )
-    decided = decisions_for(
-        organization,
-        website,
-        [group["example"] for group in groups],
-        purpose=email.purpose,
-        now=now,
-    )
-    counted = [(decided[group["example"]], group["people"]) for group in groups]
-    return Forecast(
-        total=sum(people for _decided, people in counted),
-        opens=_kind_forecast(counted, Kind.OPENS),
-        clicks=_kind_forecast(counted, Kind.CLICKS),
-        classes=_classes(counted),
-    )
-
-
-def _kind_forecast(counted: Sequence[tuple[Decided, int]], kind: Kind) -> KindForecast:
-    measured: Counter[Reason] = Counter()
-    not_measured: Counter[Reason] = Counter()
-    for one, people in counted:
-        level, reason = level_and_reason(one, kind)
-        (measured if level is Level.INDIVIDUAL else not_measured)[reason] += people
-    return KindForecast(
-        total=measured.total() + not_measured.total(),
-        measured=measured.total(),
-        measured_reasons=[(REASONS[reason], people) for reason, people in measured.most_common()],
-        not_measured_reasons=[(REASONS[reason], people) for reason, people in not_measured.most_common()],
-    )
-
-
-def level_and_reason(decided: Decided, kind: Kind) -> tuple[Level, Reason]:
-    """One half of a decision."""
-    decision = decided.decision
-    if kind is Kind.OPENS:
-        return decision.opens, decision.opens_reason
-    return decision.clicks, decision.clicks_reason
-
-
-def _classes(counted: Sequence[tuple[Decided, int]]) -> list[CopyClass]:
-    people: Counter[tuple[Level, Level]] = Counter({(Level.NONE, Level.NONE): 0})
-    for one, number in counted:
-        people[one.decision.opens, one.decision.clicks] += number
-    order = {levels: place for place, levels in enumerate(COPIES)}
-    return [CopyClass(*levels, people[levels]) for levels in sorted(people, key=order.__getitem__)]
+# --- Whom to try it with ----------------------------------------------------------------------------------------------
 
 
 def people_to_preview(organization: Organization, email: Email, *, limit: int = 20) -> list[Participant]:

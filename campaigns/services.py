@@ -10,14 +10,16 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
+from campaigns.forecasts import untracked_of
 from campaigns.lint import links_of, review_draft
-from campaigns.models import Campaign, Email, FunctionalLink, FunctionalLinkKind, Launch
+from campaigns.models import Campaign, Email, EmailKind, FunctionalLink, FunctionalLinkKind, Launch
 from campaigns.rendering import problems_of
 from campaigns.selectors import audience_of, launches_of, many_people, unfinished_launches
 from delivery.models import Mailing, MailingState
 from delivery.rendering import CompiledEmail
 from delivery.rules import needs_subscription
 from delivery.services import ask_to_send, create_mailing, freeze_content
+from websites.models import ConsentScope
 
 COPY_NAME = 160
 
@@ -263,7 +265,15 @@ def _create_launch(
         campaign_name=email.campaign.name,
     )
     topic = email.topic if needs_subscription(email.purpose) else None
-    mailing = create_mailing(organization, snapshot, topic=topic, purpose=email.purpose, not_before=starts_at, now=now)
+    mailing = create_mailing(
+        organization,
+        snapshot,
+        topic=topic,
+        purpose=email.purpose,
+        not_before=starts_at,
+        now=now,
+        untracked=untracked_of(email),
+    )
     return Launch.objects.create(
         organization=organization, email=email, mailing=mailing, launched_by=author, created_at=now
     )
@@ -271,8 +281,8 @@ def _create_launch(
 
 _EXPAND = """
 INSERT INTO delivery_message (organization_id, mailing_id, participant_id, status, opens, clicks, opens_reason,
-                              clicks_reason, attempts, error, queued_at)
-SELECT %s, %s, audience.id, 'queued', '', '', '', '', 0, '', %s FROM ({audience}) AS audience
+                              clicks_reason, attempts, error, provider_id, news, news_words, queued_at)
+SELECT %s, %s, audience.id, 'queued', '', '', '', '', 0, '', '', '', '', %s FROM ({audience}) AS audience
     ON CONFLICT (mailing_id, participant_id) DO NOTHING
 """
 
@@ -283,9 +293,11 @@ def expand_audience(organization: Organization, launch: Launch, *, now: datetime
         mailing = Mailing.objects.select_for_update(of=("self",)).get(organization=organization, pk=launch.mailing_id)
         if mailing.expanded_at is not None or mailing.state not in (MailingState.SCHEDULED, MailingState.SENDING):
             return 0
-        email = Email.objects.select_related("campaign").get(organization=organization, pk=launch.email_id)
+        email = Email.objects.select_related("campaign__website").get(organization=organization, pk=launch.email_id)
+        if email.kind == EmailKind.CONSENT_REQUEST:
+            _wait_for_other_requests(organization, email)
         # Without its order: PostgreSQL is free to read the tables in theirs.
-        audience, parameters = audience_of(organization, email).order_by().values("id").query.sql_with_params()
+        audience, parameters = audience_of(organization, email, now=now).order_by().values("id").query.sql_with_params()
         with many_people(), connection.cursor() as cursor:
             cursor.execute(_EXPAND.format(audience=audience), [organization.pk, mailing.pk, now, *parameters])
             messages = cursor.rowcount
@@ -293,3 +305,9 @@ def expand_audience(organization: Organization, launch: Launch, *, now: datetime
         mailing.save(update_fields=["expanded_at"])
         ask_to_send(mailing)
     return int(messages)
+
+
+def _wait_for_other_requests(organization: Organization, email: Email) -> None:
+    """Two requests that start at once must not both ask the same people (rule C4)."""
+    scope = email.campaign.website.consent_scope_id
+    ConsentScope.objects.select_for_update(no_key=True).get(organization=organization, pk=scope)

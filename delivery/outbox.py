@@ -18,6 +18,7 @@ from django.db import connection
 
 from common.tenancy import tenant
 from consent.grounds import Decided
+from consent.rules import Untracked
 from consent.services import ensure_preference_keys
 from delivery.measuring import decide_copies, decisions_now, has_own_key, is_counted, is_weakened, own_part
 from delivery.models import Mailing, MailingState, Message, MessageStatus
@@ -90,6 +91,10 @@ SELECT due.id, due.reference, due.unsubscribe_key, due.tracked_message_id, due.a
             OR EXISTS (SELECT FROM consent_subscription c
                         WHERE c.participant_id = p.id AND c.topic_id = %(topic)s AND c.unsubscribed_at IS NULL
                           AND c.pending_since IS NULL AND c.paused_at IS NULL))
+       AND (NOT %(asks_consent)s
+            OR NOT EXISTS (SELECT FROM consent_choice c
+                            WHERE c.participant_id = p.id
+                              AND ('no' IN (c.opens, c.clicks) OR (c.opens = 'yes' AND c.clicks = 'yes'))))
   FROM due JOIN participants_participant p ON p.id = due.participant_id
  ORDER BY due.id
 """
@@ -150,13 +155,16 @@ def hold_state(mailing: Mailing) -> str:
 
 
 def _due_messages(mailing: Mailing, *, after: int, limit: int, now: datetime) -> list[_Due]:
+    asks_consent = mailing.untracked == Untracked.CONSENT_REQUEST
     parameters: dict[str, Any] = {
         "organization": mailing.organization_id,
         "mailing": mailing.pk,
         "after": after,
         "now": now,
         "limit": limit,
-        "reasons": list(blocking_reasons(mailing.purpose)),
+        # Whoever wants no marketing is not asked for consent to measure it either.
+        "reasons": list(blocking_reasons("marketing" if asks_consent else mailing.purpose)),
+        "asks_consent": asks_consent,
         "topic": mailing.topic_id if needs_subscription(mailing.purpose) else None,
     }
     with connection.cursor() as cursor:

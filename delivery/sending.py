@@ -35,7 +35,7 @@ from delivery.outbox import (
     settle,
 )
 from delivery.selectors import is_due
-from delivery.services import begin_mailing, finish_mailing, note_trouble, pause_mailing
+from delivery.services import begin_mailing, finish_mailing, note_consent_requests, note_trouble, pause_mailing
 from delivery.templating import TemplateError
 from delivery.transports import (
     GroupSent,
@@ -188,6 +188,7 @@ class _Run:
             state = hold_state(self._mailing)
             settled = self._settle(cancelled=state == MailingState.CANCELLED, now=now)
             record(settled, now=now)
+            note_consent_requests(self._mailing, now=now, ids=[one.id for one in settled])
             leaving: set[int] = set()
             if wanted and state == MailingState.SENDING:
                 leaving = may_leave(self._mailing, [claimed for claimed, _outgoing in wanted], now=now)

@@ -6,12 +6,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization
 from common import jobs
 from common.tenancy import tenant
 from consent.models import Topic
+from consent.rules import Untracked
 from delivery.mime import one_line
 from delivery.models import (
     ContentSnapshot,
@@ -123,8 +125,12 @@ def create_mailing(
     purpose: Purpose | str,
     not_before: datetime,
     now: datetime,
+    untracked: Untracked | None = None,
 ) -> Mailing:
-    """A mailing of frozen content. It is sent once its messages are written and its time has come."""
+    """A mailing of frozen content. It is sent once its messages are written and its time has come.
+
+    ``untracked``: why nothing of it is measured, whatever the settings say.
+    """
     with tenant(organization.pk):
         return Mailing.objects.create(
             organization=organization,
@@ -132,6 +138,7 @@ def create_mailing(
             snapshot=snapshot,
             topic=topic,
             purpose=Purpose(purpose),
+            untracked=untracked or "",
             not_before=not_before,
             created_at=now,
         )
@@ -202,6 +209,7 @@ def finish_mailing(mailing: Mailing, *, now: datetime) -> bool:
         waiting = waiting_messages(mailing.organization_id, mailing.pk)
         left = waiting.filter(status=MessageStatus.SENDING, due_at__lte=now)
         left.update(status=MessageStatus.UNKNOWN, due_at=None)
+        note_consent_requests(current, now=now)
         if current.state != MailingState.SENDING or waiting.exists():
             return False
         current.state, current.finished_at, current.pause_reason = MailingState.DONE, now, ""
@@ -333,3 +341,22 @@ def lift_suppression(organization: Organization, email_norm: str, *, reason: Sup
             organization=organization, email_norm=email_norm, reason=SuppressionReason(reason)
         )
         return rows.delete()[0] > 0
+
+
+_NOTE_REQUESTS = """
+INSERT INTO delivery_consentrequest (organization_id, participant_id, scope_id, message_id, asked_at)
+SELECT m.organization_id, m.participant_id, w.consent_scope_id, m.id, coalesce(m.sent_at, %s)
+  FROM delivery_message m
+  JOIN websites_website w ON w.id = %s
+ WHERE m.mailing_id = %s AND m.status IN ('sent', 'unknown') AND m.participant_id IS NOT NULL
+   AND (%s::bigint[] IS NULL OR m.id = ANY(%s))
+    ON CONFLICT (message_id) DO NOTHING
+"""
+
+
+def note_consent_requests(mailing: Mailing, *, now: datetime, ids: list[int] | None = None) -> None:
+    """Keep who was asked for consent by messages that have, or may have, left; in the caller's transaction (C4)."""
+    if mailing.untracked != Untracked.CONSENT_REQUEST:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTE_REQUESTS, [now, mailing.website_id, mailing.pk, ids, ids])

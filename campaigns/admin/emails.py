@@ -22,18 +22,15 @@ from unfold.decorators import display
 from accounts.admin import TenantRelatedFilter, organization_of
 from accounts.models import Organization
 from campaigns import services
-from campaigns.admin.base import ArchivableAdmin, StatusFilter, role_may_not_change
-from campaigns.forms import EmailForm, SendForm
-from campaigns.lint import links_of, review_draft
-from campaigns.models import Campaign, Email, FunctionalLinkKind, Launch
+from campaigns.admin.base import StatusFilter, role_may_not_change
+from campaigns.admin.launching import LaunchPagesAdmin
+from campaigns.forms import EmailForm
+from campaigns.models import Campaign, Email, Launch
 from campaigns.previews import copy_html, example_pixel, person_to_preview, render_preview
-from campaigns.rendering import sender_of
-from campaigns.selectors import forecast, get_email, launches_of, people_to_preview
+from campaigns.selectors import get_email, launches_of, people_to_preview
 from consent.models import Topic
 from delivery.models import MailingState
 
-# Reports are an app above this one; the console's site puts them here.
-REPORT = "/console/reports/{launch_id}/"
 LAUNCHES = Launch.objects.filter(email=OuterRef("pk"))
 SENT = Exists(LAUNCHES.filter(mailing__expanded_at__isnull=False))
 PLANNED = Exists(LAUNCHES.filter(mailing__expanded_at__isnull=True).exclude(mailing__state=MailingState.CANCELLED))
@@ -62,7 +59,7 @@ class EmailStatusFilter(StatusFilter):
 
 
 @admin.register(Email)
-class EmailAdmin(ArchivableAdmin):
+class EmailAdmin(LaunchPagesAdmin):
     form = EmailForm
     fieldsets = (
         (None, {"fields": ("campaign", "name", ("kind", "purpose"), "topic")}),
@@ -132,16 +129,8 @@ class EmailAdmin(ArchivableAdmin):
         """Beside the form stands what the privacy check finds in what was typed, saved or not."""
         email = context["adminform"].form.instance
         if isinstance(email, Email) and email.pk:
-            context |= self._lint_context(request, email)
+            context |= self.lint_context(request, email)
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def _lint_context(self, request: HttpRequest, email: Email) -> dict[str, Any]:
-        return {
-            "review": review_draft(organization_of(request), email),
-            "functional_links": links_of(email),
-            "link_kinds": FunctionalLinkKind.choices,
-            "may_declare": not role_may_not_change(self, request) and email.archived_at is None,
-        }
 
     def find(self, organization: Organization, pk: int) -> Email | None:
         return get_email(organization, pk)
@@ -159,7 +148,7 @@ class EmailAdmin(ArchivableAdmin):
         own = [
             self.page("preview", self.preview_view),
             self.page("preview_copy", self.copy_view, "preview/<str:copy>"),
-            self.page("send", self.send_view),
+            *self.launch_pages(),
             self.button("declare", self._declare),
             self.page("withdraw", self.withdraw_view, "links/<int:link_id>/withdraw"),
         ]
@@ -204,7 +193,8 @@ class EmailAdmin(ArchivableAdmin):
         if search and person is None:
             messages.warning(request, _("Nobody of yours has this address; an example person is shown."))
         context = {
-            **self._page_context(request, email, _("Preview of “%(name)s”") % {"name": email.name}),
+            **self.page_context(request, email, _("Preview of “%(name)s”") % {"name": email.name}),
+            **self.lint_context(request, email),
             "preview": render_preview(organization, email, participant=person, now=now),
             "person": person,
             "people": people_to_preview(organization, email),
@@ -223,64 +213,6 @@ class EmailAdmin(ArchivableAdmin):
         response._csp_config = _frame_policy(request, example_pixel(email))  # type: ignore[attr-defined]
         response["Cache-Control"] = "no-store"
         return response
-
-    # --- Sending ------------------------------------------------------------------------------------------------------
-
-    def send_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The last look before an email goes out; a POST sends it."""
-        email, organization = self.find_or_404(request, pk), organization_of(request)
-        if role_may_not_change(self, request):
-            raise PermissionDenied
-        seen = launches_of(organization, email).count()
-        form = SendForm(request.POST or None, organization=organization, initial={"launches_seen": seen})
-        problems: list[str] = []
-        if request.method == "POST" and form.is_valid():
-            launch, problems = self._launch(request, email, form)
-            if launch is not None:
-                return HttpResponseRedirect(REPORT.format(launch_id=launch.pk))
-        return self._send_page(request, email, form, problems)
-
-    def _launch(self, request: HttpRequest, email: Email, form: SendForm) -> tuple[Launch | None, list[str]]:
-        try:
-            launch = services.launch_email(
-                organization_of(request),
-                email,
-                author=request.user,  # type: ignore[arg-type]
-                now=timezone.now(),
-                not_before=form.cleaned_data["starts_at"],
-                launches_seen=form.cleaned_data["launches_seen"],
-            )
-        except services.LaunchRefused as refusal:
-            return None, refusal.problems
-        planned = form.cleaned_data["starts_at"] is not None
-        messages.success(
-            request, _("It will be sent at the time that you chose.") if planned else _("It is being sent.")
-        )
-        return launch, []
-
-    def _send_page(self, request: HttpRequest, email: Email, form: SendForm, problems: list[str]) -> HttpResponse:
-        organization, now = organization_of(request), timezone.now()
-        if not form.is_bound:
-            problems = services.why_not_launch(organization, email, now=now)
-        context = {
-            **self._page_context(request, email, _("Send “%(name)s”") % {"name": email.name}),
-            "form": form,
-            "problems": problems,
-            "forecast": forecast(organization, email, now=now),
-            "sender": sender_of(email),
-            "launches": launches_of(organization, email)[:3],
-            "local_now": timezone.localtime(now),
-        }
-        return TemplateResponse(request, "campaigns/email_send.html", context, status=422 if form.is_bound else 200)
-
-    def _page_context(self, request: HttpRequest, email: Email, title: str) -> dict[str, Any]:
-        return {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": title,
-            "email": email,
-            "may_change": not role_may_not_change(self, request),
-        }
 
 
 @xframe_options_sameorigin

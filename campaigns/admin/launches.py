@@ -20,7 +20,7 @@ from unfold.views import ChangeList
 from accounts.admin import TenantRelatedFilter, organization_of
 from accounts.models import Organization
 from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
-from campaigns.admin.emails import REPORT
+from campaigns.admin.launching import REPORT
 from campaigns.models import Launch
 from campaigns.selectors import Progress, get_launch, progress_of
 from delivery.models import MailingState

@@ -1,0 +1,152 @@
+"""The pages before an email goes out: everything about it on one page, and its messages side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.admin import organization_of
+from campaigns import services
+from campaigns.admin.base import ArchivableAdmin, role_may_not_change
+from campaigns.asking import count_asking
+from campaigns.comparing import compare, example_of, two_classes
+from campaigns.forecasts import Forecast, forecast
+from campaigns.forms import SendForm
+from campaigns.lint import links_of, review_draft
+from campaigns.models import Email, EmailKind, FunctionalLinkKind, Launch
+from campaigns.rendering import problems_of, sender_of
+from campaigns.selectors import launches_of
+
+# Reports are an app above this one; the console's site puts them here.
+REPORT = "/console/reports/{launch_id}/"
+
+
+class LaunchPagesAdmin(ArchivableAdmin):
+    """What stands between a draft and its launch."""
+
+    def launch_pages(self) -> list[URLPattern]:
+        return [
+            self.page("send", self.send_view),
+            self.page("compare", self.compare_view),
+            self.page("message", self.message_view, "message/<str:name>"),
+        ]
+
+    # --- The review, and the launch -----------------------------------------------------------------------------------
+
+    def send_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The last look before an email goes out; a POST sends it."""
+        email, organization = self.find_or_404(request, pk), organization_of(request)
+        if role_may_not_change(self, request):
+            raise PermissionDenied
+        seen = launches_of(organization, email).count()
+        form = SendForm(request.POST or None, organization=organization, initial={"launches_seen": seen})
+        problems: list[str] = []
+        if request.method == "POST" and form.is_valid():
+            launch, problems = self._launch(request, email, form)
+            if launch is not None:
+                return HttpResponseRedirect(REPORT.format(launch_id=launch.pk))
+        return self._send_page(request, email, form, problems)
+
+    def _launch(self, request: HttpRequest, email: Email, form: SendForm) -> tuple[Launch | None, list[str]]:
+        try:
+            launch = services.launch_email(
+                organization_of(request),
+                email,
+                author=request.user,  # type: ignore[arg-type]
+                now=timezone.now(),
+                not_before=form.cleaned_data["starts_at"],
+                launches_seen=form.cleaned_data["launches_seen"],
+            )
+        except services.LaunchRefused as refusal:
+            return None, refusal.problems
+        planned = form.cleaned_data["starts_at"] is not None
+        messages.success(
+            request, _("It will be sent at the time that you chose.") if planned else _("It is being sent.")
+        )
+        return launch, []
+
+    def _send_page(self, request: HttpRequest, email: Email, form: SendForm, problems: list[str]) -> HttpResponse:
+        organization, now = organization_of(request), timezone.now()
+        checked = self.lint_context(request, email)
+        if not form.is_bound:
+            problems = checked["review"].problems + problems_of(organization, email, starts_at=now, now=now)
+        predicted = forecast(organization, email, now=now)
+        is_request = email.kind == EmailKind.CONSENT_REQUEST
+        context = {
+            **self.page_context(request, email, _("Send “%(name)s”") % {"name": email.name}),
+            **checked,
+            **self._comparison(request, email, predicted, only_differences=True),
+            "form": form,
+            # What the privacy check found stands in its own section.
+            "problems": [problem for problem in problems if problem not in checked["review"].said_errors],
+            "forecast": predicted,
+            "asking": count_asking(organization, email, now=now) if is_request else None,
+            "sender": sender_of(email),
+            "launches": launches_of(organization, email)[:3],
+            "local_now": timezone.localtime(now),
+        }
+        return TemplateResponse(request, "campaigns/email_send.html", context, status=422 if form.is_bound else 200)
+
+    # --- Messages side by side ----------------------------------------------------------------------------------------
+
+    def compare_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The exact messages of people of two classes. Nothing is sent or measured (rule S14)."""
+        email, organization = self.find_or_404(request, pk), organization_of(request)
+        predicted = forecast(organization, email, now=timezone.now())
+        only = request.GET.get("only") == "1"
+        context = {
+            **self.page_context(request, email, _("Messages of “%(name)s”, side by side") % {"name": email.name}),
+            **self._comparison(request, email, predicted, only_differences=only),
+            "classes": [one for one in predicted.classes if one.example is not None],
+            "only_differences": only,
+        }
+        return TemplateResponse(request, "campaigns/email_compare.html", context)
+
+    def _comparison(
+        self, request: HttpRequest, email: Email, predicted: Forecast, *, only_differences: bool
+    ) -> dict[str, Any]:
+        organization, now = organization_of(request), timezone.now()
+        classes = two_classes(predicted, left=request.GET.get("left", ""), right=request.GET.get("right", ""))
+        left, right = (one and example_of(organization, email, one, now=now) for one in classes)
+        sections = []
+        if left and right:
+            sections = compare(left.data, right.data, only_differences=only_differences)
+        return {"left": left, "right": right, "sections": sections}
+
+    def message_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
+        """The message of one class, as a file that mail programs open."""
+        email, organization, now = self.find_or_404(request, pk), organization_of(request), timezone.now()
+        classes = {one.name: one for one in forecast(organization, email, now=now).classes if one.example is not None}
+        example = example_of(organization, email, classes[name], now=now) if name in classes else None
+        if example is None:
+            raise Http404
+        response = HttpResponse(example.data, content_type="message/rfc822")
+        response["Content-Disposition"] = f'attachment; filename="email-{email.pk}-{name}.eml"'
+        response["Cache-Control"] = "no-store"
+        return response
+
+    # --- What several pages show --------------------------------------------------------------------------------------
+
+    def lint_context(self, request: HttpRequest, email: Email) -> dict[str, Any]:
+        return {
+            "review": review_draft(organization_of(request), email),
+            "functional_links": links_of(email),
+            "link_kinds": FunctionalLinkKind.choices,
+            "may_declare": not role_may_not_change(self, request) and email.archived_at is None,
+        }
+
+    def page_context(self, request: HttpRequest, email: Email, title: str) -> dict[str, Any]:
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": title,
+            "email": email,
+            "may_change": not role_may_not_change(self, request),
+        }
