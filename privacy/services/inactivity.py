@@ -1,0 +1,204 @@
+"""Inactivity without tracking: ask people whether they want to stay, and end what nobody wants (rule U6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.urls import reverse
+from django.utils import translation
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from accounts.models import Organization, User
+from common.keys import encode_key, new_key
+from common.public_pages import spoken
+from common.tenancy import tenant
+from consent.models import Subscription
+from consent.selectors import local_day
+from consent.services import unsubscribe
+from delivery.models import Suppression
+from delivery.services import queue_service_message
+from participants.models import Participant
+from participants.rules import AddressError
+from privacy.models import InactivityCheck, InactivityRule
+from privacy.rules import inactive_since
+from privacy.services.activity import declared_since
+from tracking.models import LastOpenDay
+from websites.models import OpensFallback, Website
+
+PEOPLE_AT_ONCE = 100
+SOURCE = "inactivity rule"
+
+
+@dataclass(slots=True)
+class InactivityReport:
+    """What the rule of a website did, or would do."""
+
+    asked: int = 0
+    ended: int = 0
+    unreachable: list[int] = field(default_factory=list)
+
+
+def set_rule(
+    organization: Organization, website: Website, *, months: int, answer_days: int, actor: User
+) -> InactivityRule:
+    """How long is too long on a website. Changes nothing about whether the rule is on."""
+    rule, _created = InactivityRule.objects.update_or_create(
+        organization=organization, website=website, defaults={"months": months, "answer_days": answer_days}
+    )
+    return rule
+
+
+def switch_rule(
+    organization: Organization, rule: InactivityRule, *, on: bool, actor: User, now: datetime
+) -> InactivityRule:
+    """Let the rule ask people from the next night on, or no longer. Nobody who was asked is put out while it is off."""
+    rule.switched_on_at, rule.switched_on_by = (now, actor) if on else (None, None)
+    rule.save(update_fields=["switched_on_at", "switched_on_by"])
+    return rule
+
+
+def people_to_ask(organization: Organization, rule: InactivityRule, *, now: datetime) -> QuerySet[Participant]:
+    """Subscribers who did nothing by themselves for the months of the rule, and were not asked about it yet.
+
+    Opens play no part: who may not be measured is asked like everybody else. The one exception is the last open day,
+    where the website keeps it for exactly this (rule S8); that there is none says nothing.
+    """
+    day = inactive_since(local_day(organization, now), rule.months)
+    since = datetime.combine(day, time.min, tzinfo=ZoneInfo(organization.timezone))
+    subscribed = _active(rule.website).filter(participant=OuterRef("pk"), subscribed_at__lt=since)
+    waiting = InactivityCheck.objects.filter(
+        rule=rule, participant=OuterRef("pk"), stayed_at__isnull=True, ended_at__isnull=True
+    )
+    unreachable = Suppression.objects.filter(organization=organization, email_norm=OuterRef("email_norm"))
+    people = Participant.objects.filter(Exists(subscribed), organization=organization, created_at__lt=since)
+    people = people.exclude(declared_since(organization, since)).exclude(Exists(waiting)).exclude(Exists(unreachable))
+    return _without_last_open_day(people, rule.website, day)
+
+
+def _without_last_open_day(people: QuerySet[Participant], website: Website, day: date) -> QuerySet[Participant]:
+    if website.opens_fallback != OpensFallback.LAST_OPEN_DAY:
+        return people
+    opened = LastOpenDay.objects.filter(participant=OuterRef("pk"), day__gte=day)
+    return people.exclude(Exists(opened))
+
+
+def _active(website: Website) -> QuerySet[Subscription]:
+    return Subscription.objects.filter(topic__website=website, unsubscribed_at__isnull=True, pending_since__isnull=True)
+
+
+def people_to_end(organization: Organization, rule: InactivityRule, *, now: datetime) -> QuerySet[InactivityCheck]:
+    """People who were asked and did not answer in time."""
+    return InactivityCheck.objects.filter(
+        organization=organization, rule=rule, stayed_at__isnull=True, ended_at__isnull=True, answer_by__lte=now
+    )
+
+
+def count_rule(organization: Organization, rule: InactivityRule, *, now: datetime) -> InactivityReport:
+    """What the rule would do now. Sends nothing and ends nothing."""
+    return InactivityReport(
+        asked=people_to_ask(organization, rule, now=now).count(),
+        ended=people_to_end(organization, rule, now=now).count(),
+    )
+
+
+def apply_rule(organization: Organization, rule: InactivityRule, *, now: datetime) -> InactivityReport:
+    """Ask whom it is time to ask, end what nobody answered for; in small transactions."""
+    report = InactivityReport()
+    if rule.switched_on_at is None:
+        return report
+    for checks in _batches(organization, people_to_end(organization, rule, now=now)):
+        report.ended += sum(_end(organization, check, now=now) for check in checks)
+    while True:
+        with tenant(organization.pk):
+            waiting = people_to_ask(organization, rule, now=now).exclude(pk__in=report.unreachable)
+            people = list(waiting.order_by("pk")[:PEOPLE_AT_ONCE])
+            for person in people:
+                _ask(organization, rule, person, report, now=now)
+        if len(people) < PEOPLE_AT_ONCE:
+            return report
+
+
+def _batches(organization: Organization, rows: QuerySet[InactivityCheck]) -> Iterator[list[InactivityCheck]]:
+    last = 0
+    while True:
+        with tenant(organization.pk):
+            found = list(rows.filter(pk__gt=last).select_related("participant").order_by("pk")[:PEOPLE_AT_ONCE])
+            if not found:
+                return
+            yield found
+            last = found[-1].pk
+
+
+def _ask(
+    organization: Organization, rule: InactivityRule, person: Participant, report: InactivityReport, *, now: datetime
+) -> None:
+    answer_by = now + timedelta(days=rule.answer_days)
+    key = new_key()
+    language = spoken(person.locale) or "en"
+    address = settings.BASE_URL + reverse("stay", args=[encode_key(key)])
+    with translation.override(language):
+        name = organization.legal_name or organization.name
+        values = {
+            "name": name,
+            "website": rule.website.name,
+            "day": date_format(answer_by.astimezone(ZoneInfo(organization.timezone)), "DATE_FORMAT"),
+            "address": address,
+        }
+        subject = _("Do you still want the emails of %(website)s?") % values
+        text = (
+            _(
+                "It is a long time since we heard from you, and we do not want to write to people who do not read us."
+                "\n\nIf you want to stay, open this page and press the button:\n%(address)s\n\n"
+                "If we hear nothing by %(day)s, the emails of %(website)s end."
+            )
+            % values
+        )
+    try:
+        with transaction.atomic():
+            InactivityCheck.objects.create(
+                organization=organization, rule=rule, participant=person, key=key, asked_at=now, answer_by=answer_by
+            )
+            queue_service_message(
+                organization, rule.website, to=person.email, participant=person, kind="inactivity", language=language,
+                subject=subject, text=text, expires_at=answer_by, now=now,
+            )  # fmt: skip
+    except AddressError:
+        report.unreachable.append(person.pk)
+        return
+    report.asked += 1
+
+
+def _end(organization: Organization, check: InactivityCheck, *, now: datetime) -> bool:
+    """End the subscriptions of somebody who did not answer, unless they did something by themselves since."""
+    alive = Participant.objects.filter(declared_since(organization, check.asked_at), pk=check.participant_id)
+    if alive.exists():
+        _stay(check, now=now)
+        return False
+    for subscription in _active(check.rule.website).filter(participant=check.participant_id).select_related("topic"):
+        unsubscribe(organization, check.participant, subscription.topic, now=now, source=SOURCE)
+    check.ended_at = now
+    check.save(update_fields=["ended_at"])
+    return True
+
+
+def _stay(check: InactivityCheck, *, now: datetime) -> None:
+    check.stayed_at = now
+    check.save(update_fields=["stayed_at"])
+
+
+def answer_check(organization: Organization, check: InactivityCheck, *, now: datetime) -> bool:
+    """The person pressed the button (a declared reply). False when the emails have ended already."""
+    with transaction.atomic():
+        current = InactivityCheck.objects.select_for_update(of=("self",)).get(organization=organization, pk=check.pk)
+        if current.ended_at is not None:
+            return False
+        if current.stayed_at is None:
+            _stay(current, now=now)
+    return True
