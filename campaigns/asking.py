@@ -126,7 +126,7 @@ def _people_it_is_about(organization: Organization, email: Email) -> QuerySet[Pa
 
 def _conditions(organization: Organization, email: Email, *, now: datetime) -> dict[LeftOut, Exists]:
     scope = email.campaign.website.consent_scope_id
-    choices = Choice.objects.filter(participant=OuterRef("pk"))
+    choices = Choice.objects.filter(participant=OuterRef("pk"), scope=scope)
     since = months_before(now, organization.consent_request_months)
     return {
         LeftOut.SUPPRESSED: Exists(

@@ -205,7 +205,7 @@ def decided_for(
 _GROUPS = """
 SELECT min(audience.id), count(*)
   FROM ({audience}) AS audience (id, country)
-  LEFT JOIN consent_choice choice ON choice.participant_id = audience.id
+  LEFT JOIN consent_choice choice ON choice.participant_id = audience.id AND choice.scope_id = %s
  GROUP BY audience.country, choice.opens, choice.clicks, choice.informed_ground,
           choice.opens_informed_since IS NULL, choice.clicks_informed_since IS NULL,
           choice.collected_at::date, choice.informed_at::date, choice.anonymous_objected_at IS NULL
@@ -231,7 +231,7 @@ def _decided_groups(organization: Organization, email: Email, *, now: datetime) 
         audience_of(organization, email, now=now).order_by().values_list("id", "country").query.sql_with_params()
     )
     with many_people(), connection.cursor() as cursor:
-        cursor.execute(_GROUPS.format(audience=audience), parameters)
+        cursor.execute(_GROUPS.format(audience=audience), [*parameters, email.campaign.website.consent_scope_id])
         rows = cursor.fetchall()
     decided = decided_for(organization, email, [example for example, _people in rows], now=now)
     return [Group(example, people, decided[example]) for example, people in rows]

@@ -93,7 +93,7 @@ SELECT due.id, due.reference, due.unsubscribe_key, due.tracked_message_id, due.a
                           AND c.pending_since IS NULL AND c.paused_at IS NULL))
        AND (NOT %(asks_consent)s
             OR NOT EXISTS (SELECT FROM consent_choice c
-                            WHERE c.participant_id = p.id
+                            WHERE c.participant_id = p.id AND c.scope_id = %(scope)s
                               AND ('no' IN (c.opens, c.clicks) OR (c.opens = 'yes' AND c.clicks = 'yes'))))
   FROM due JOIN participants_participant p ON p.id = due.participant_id
  ORDER BY due.id
@@ -165,6 +165,7 @@ def _due_messages(mailing: Mailing, *, after: int, limit: int, now: datetime) ->
         # Whoever wants no marketing is not asked for consent to measure it either.
         "reasons": list(blocking_reasons("marketing" if asks_consent else mailing.purpose)),
         "asks_consent": asks_consent,
+        "scope": mailing.website.consent_scope_id,
         "topic": mailing.topic_id if needs_subscription(mailing.purpose) else None,
     }
     with connection.cursor() as cursor:
