@@ -12,7 +12,7 @@ from campaigns.models import Campaign, Email
 from common.keys import encode_key, new_key
 from consent.models import Basis, Topic
 from participants.models import Participant
-from websites.models import Website
+from websites.models import ConsentScope, Website
 
 
 class ImportKind(models.TextChoices):
@@ -224,3 +224,81 @@ class Confirmation(TenantModel):
                 condition=models.Q(confirmed_at__isnull=True) & ~models.Q(waiting={}),
             ),
         )
+
+
+# --- Tracking consent that was kept as an attribute, or came without provenance ---------------------------------------
+
+
+class MoveOrigin(models.TextChoices):
+    ATTRIBUTE = "attribute", _("Attribute of participants")
+    UNPROVEN = "unproven", _("Yeses that waited for their evidence")
+
+
+class ConsentMove(TenantModel):
+    """Answers on their way into the native tracking consent: from an attribute, or from the list of unproven yeses.
+
+    ``last_id`` is written with each chunk, so that a run that was cut short goes on where it stood.
+    """
+
+    origin = models.CharField(_("from"), max_length=10, choices=MoveOrigin)
+    attribute = models.CharField(_("attribute"), max_length=120, blank=True)
+    scope = models.ForeignKey(ConsentScope, on_delete=models.PROTECT, related_name="+", verbose_name=_("consent scope"))
+    opens = models.BooleanField(_("opens"), default=True)
+    clicks = models.BooleanField(_("clicks"), default=True)
+    # {"value of the attribute": "yes" | "no"}; what is not in it says nothing.
+    mapping = models.JSONField(default=dict)
+    # As of an import (rule C7); empty: a yes stays unknown and is listed.
+    provenance = models.JSONField(default=dict, blank=True)
+    # Whose unproven yeses these are.
+    source_import = models.ForeignKey(Import, on_delete=models.CASCADE, null=True, related_name="+")
+    source_move = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="+")
+    state = models.CharField(_("state"), max_length=10, choices=ImportState, default=ImportState.QUEUED)
+    last_id = models.BigIntegerField(default=0)
+    # {"people": 1, "applied": 2, "no_provenance": 3, …}
+    counts = models.JSONField(default=dict)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by"))
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    heartbeat_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+
+    class Meta:
+        verbose_name = _("move of tracking consent")
+        verbose_name_plural = _("moves of tracking consent")
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return self.attribute or str(self.get_origin_display())
+
+
+class UnprovenYes(BulkTenantModel):
+    """A yes that somebody brought without saying where, when and with which words it was given. It counts as unknown."""
+
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="unproven_yeses")
+    scope = models.ForeignKey(ConsentScope, on_delete=models.CASCADE, related_name="+", db_index=False)
+    source_import = models.ForeignKey(Import, on_delete=models.CASCADE, null=True, related_name="unproven_yeses")
+    source_move = models.ForeignKey(ConsentMove, on_delete=models.CASCADE, null=True, related_name="unproven_yeses")
+    opens = models.BooleanField(default=False)
+    clicks = models.BooleanField(default=False)
+    listed_at = models.DateTimeField(default=timezone.now)
+
+
+def export_path(instance: PeopleExport, filename: str) -> str:
+    return f"exports/{instance.organization_id}/{encode_key(new_key())}.csv"
+
+
+class PeopleExport(TenantModel):
+    """All participants as a file, with their tracking consent in one scope."""
+
+    scope = models.ForeignKey(ConsentScope, on_delete=models.PROTECT, related_name="+", verbose_name=_("consent scope"))
+    state = models.CharField(_("state"), max_length=10, choices=ImportState, default=ImportState.QUEUED)
+    file = models.FileField(upload_to=export_path, blank=True)
+    rows = models.PositiveIntegerField(_("rows"), default=0)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by"))
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    heartbeat_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+
+    class Meta:
+        verbose_name = _("export of participants")
+        verbose_name_plural = _("exports of participants")
+        ordering = ("-created_at",)
