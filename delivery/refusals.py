@@ -19,8 +19,10 @@ from consent.rules import ChoiceValue, Source
 from consent.services import record_choice
 from delivery.models import AddressKey, SuppressedHash, Suppression, SuppressionReason
 from participants.models import Participant
+from websites.models import ConsentScope
 
 DIGEST_BYTES = 32
+KINDS = ("opens", "clicks", "anonymous")
 
 
 def address_digest(key: bytes, email_norm: str) -> bytes:
@@ -146,15 +148,19 @@ def welcome_back(organization: Organization, participant: Participant, *, now: d
 
 
 def _refuse_again(organization: Organization, participant: Participant, row: SuppressedHash, *, now: datetime) -> None:
-    kinds = {kind for kinds in row.refused.values() for kind in kinds}
-    no = {kind: ChoiceValue.NO if kind in kinds else None for kind in ("opens", "clicks")}
-    record_choice(
-        organization,
-        participant,
-        opens=no["opens"],
-        clicks=no["clicks"],
-        source=Source.PERSON,
-        method="kept_refusal",
-        happened_at=row.created_at,
-        now=now,
-    )
+    scopes = ConsentScope.objects.filter(organization=organization, pk__in=[int(scope) for scope in row.refused])
+    for scope in scopes.order_by("pk"):
+        kinds = row.refused[str(scope.pk)]
+        opens, clicks, anonymous = (ChoiceValue.NO if kind in kinds else None for kind in KINDS)
+        record_choice(
+            organization,
+            participant,
+            opens=opens,
+            clicks=clicks,
+            anonymous=anonymous,
+            scope=scope,
+            source=Source.PERSON,
+            method="kept_refusal",
+            happened_at=row.created_at,
+            now=now,
+        )

@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib.admin.models import LogEntry
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.deletion import Collector
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
@@ -64,25 +63,24 @@ def _take_out(
     refused = _refused(organization, person)
     reasons = forget_sent(organization, person, now=now)
     _forget_logged(person)
-    _delete(person)
+    person.delete()
     return refused, reasons
-
-
-def _delete(person: Participant) -> None:
-    """The person and every row that belongs to them, but the history of choices, which nothing may rewrite."""
-    collector = Collector(using=person._state.db or "default", origin=person)
-    collector.collect([person])
-    collector.fast_deletes = [rows for rows in collector.fast_deletes if rows.model is not ChoiceEvent]
-    collector.delete()
 
 
 def _seal(organization: Organization, person: Participant, *, now: datetime) -> None:
     """Who never chose anything has nothing to prove."""
-    if not ChoiceEvent.objects.filter(organization=organization, participant=person).exists():
+    events = ChoiceEvent.objects.filter(organization=organization, subject=person.ledger_id)
+    if not events.exists():
         return
     record: dict[str, Any] = person_record(organization, person, now=now)
     proof = {name: record[name] for name in ("organization", "made_at", "choices", "choice_history", "subscriptions")}
-    seal_proof(organization, person, proof | {"email": person.email}, now=now)
+    # Where the rows stand in the history, which says nothing about anybody without this.
+    chain = [
+        {"scope": event.scope_id, "position": event.seq, "hash": bytes(event.hash).hex()}
+        for event in events.order_by("scope", "seq")
+    ]
+    own = {"email": person.email, "subject": str(person.ledger_id), "chain": chain}
+    seal_proof(organization, person, proof | own, now=now)
 
 
 def _refused(organization: Organization, person: Participant) -> dict[str, list[str]]:
@@ -93,7 +91,7 @@ def _refused(organization: Organization, person: Participant) -> dict[str, list[
         if choice.anonymous_objected_at is not None:
             kinds.append("anonymous")
         if kinds:
-            refused["default"] = kinds
+            refused[str(choice.scope_id)] = kinds
     return refused
 
 

@@ -70,12 +70,14 @@ def _person(organization: Organization, participant: Participant) -> Row:
 
 def _choices(organization: Organization, participant: Participant) -> list[Row]:
     found = Choice.objects.filter(organization=organization, participant=participant)
-    return _rows(found, "opens", "opens_at", "opens_source", "clicks", "clicks_at", "clicks_source")
+    columns = ("opens", "opens_at", "opens_source", "clicks", "clicks_at", "clicks_source", "anonymous_objected_at")
+    return _rows(found, *columns, "collected_at", "informed_at", consent_scope="scope__name")
 
 
 def _choice_history(organization: Organization, participant: Participant) -> list[Row]:
-    found = ChoiceEvent.objects.filter(organization=organization, participant=participant).order_by("id")
-    return _rows(found, "kind", "value", "source", "method", "happened_at", "recorded_at", "wording", "evidence")
+    found = ChoiceEvent.objects.filter(organization=organization, subject=participant.ledger_id).order_by("id")
+    columns = ("kind", "value", "source", "method", "happened_at", "recorded_at", "evidence")
+    return _rows(found, *columns, wording="consent_text__text", consent_scope="scope__name")
 
 
 def _subscriptions(organization: Organization, participant: Participant) -> list[Row]:

@@ -73,7 +73,7 @@ def person(cast: Cast, website: Website, now: datetime) -> Participant:
         campaign = Campaign.objects.create(**common, website=website, name="Contest")
         Participation.objects.create(**common, campaign=campaign, participant=jane, participated_at=now, source=MARKER)
         LastOpenDay.objects.create(participant=jane, organization_id=bakery.pk, day=now.date())
-        ensure_preference_keys(bakery, [jane.pk])
+        ensure_preference_keys(bakery, [jane.pk], scope_id=website.consent_scope_id)
         _fill_delivery(bakery, website, jane, now)
         _fill_imports(bakery, now)
         open_request(bakery, kind="rectification", participant=jane, channel="email", now=now, details=f"I am {MARKER}")
@@ -222,6 +222,7 @@ def test_d2_a_person_who_comes_back_by_their_own_act_is_still_left_alone_as_befo
         assert welcome_back(cast.bakery, jane, now=later(now, days=9))
         assert not is_suppressed_hash(cast.bakery, jane.email_norm)
         choice = Choice.objects.get(participant=jane)
+        assert choice.opens_at == now
         assert (choice.opens, choice.clicks) == ("no", "unknown")
         assert Suppression.objects.get().reason == "unsubscribed"
         assert not welcome_back(cast.bakery, jane, now=later(now, days=9))
