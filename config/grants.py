@@ -12,6 +12,7 @@ APPEND_ONLY = (
     "consent_choiceevent",
     "consent_consenttext",
     "consent_ledgeranchor",
+    "consent_subscriptionevent",
     "websites_emailtrackingversion",
 )
 # Written by the recorder alone; the app role reads, and on withdrawal deletes or cuts the link to the person.

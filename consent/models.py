@@ -234,6 +234,49 @@ class LedgerAnchor(TenantModel):
         )
 
 
+class SubscriptionAct(models.TextChoices):
+    SUBSCRIBED = "subscribed", _("Subscribed")
+    REQUESTED = "requested", _("Asked for, waits for confirmation")
+    CONFIRMED = "confirmed", _("Confirmed")
+    PAUSED = "paused", _("Paused")
+    RESUMED = "resumed", _("Goes on")
+    UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
+    RESUBSCRIBED = "resubscribed", _("Subscribed again")
+
+
+class SubscriptionEvent(BulkTenantModel):
+    """One act about the permission to send. Append-only (a trigger), as the consent history is.
+
+    A register of its own: nothing in it says anything about being measured (rule C1).
+    """
+
+    # Participant.ledger_id. Erasure takes the participant away, and this names nobody any more.
+    subject = models.UUIDField()
+    # No constraints, as in ChoiceEvent: nothing may rewrite this row, and it is written by the million.
+    topic = models.ForeignKey(
+        Topic, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False, verbose_name=_("topic")
+    )
+    act = models.CharField(_("what"), max_length=14, choices=SubscriptionAct)
+    basis = models.CharField(_("basis"), max_length=24, choices=Basis, blank=True)
+    source = models.CharField(_("source"), max_length=120, blank=True)
+    consent_text = models.ForeignKey(
+        ConsentText, on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False
+    )
+    happened_at = models.DateTimeField(_("when"))
+    recorded_at = models.DateTimeField(_("recorded"))
+    evidence = models.JSONField(_("evidence"), default=dict, blank=True)
+    actor = models.ForeignKey(
+        User, on_delete=models.DO_NOTHING, null=True, related_name="+", db_constraint=False, db_index=False
+    )
+
+    class Meta:
+        verbose_name = _("subscription act")
+        verbose_name_plural = _("subscription history")
+        ordering = ("-recorded_at", "-id")
+        # The history of a person.
+        indexes = (models.Index(fields=["subject", "id"], name="subscription_history"),)
+
+
 class PreferenceKey(TenantModel):
     """Opens a person's tracking choice in one scope at /p/<key>, and nothing else."""
 

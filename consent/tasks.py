@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import Organization
 from common.tenancy import call_door, tenant
 from consent.selectors import is_outdated
-from consent.services import refresh_permissions
+from consent.services import end_pauses, refresh_permissions
 from websites.models import Website
 
 
@@ -40,3 +40,14 @@ def apply_ended_justifications() -> int:
                 refresh_permissions(organization, website, now=now)
                 applied += 1
     return applied
+
+
+@shared_task(name="consent.end_pauses")
+def end_ended_pauses() -> int:
+    """Subscriptions that were paused until now go on. Says how many."""
+    ended = 0
+    now = timezone.now()
+    for (organization_id,) in call_door("door_ended_pauses", [now]):
+        with tenant(organization_id):
+            ended += end_pauses(Organization.objects.get(pk=organization_id), now=now)
+    return ended

@@ -10,7 +10,7 @@ from consent.services.changes import (
     change_website_policy,
     problems_of_policy,
 )
-from consent.services.choices import apply_move, record_choice
+from consent.services.choices import apply_move, record_choice, record_informed
 from consent.services.justifications import (
     JustificationRefused,
     confirm_justification,
@@ -40,6 +40,7 @@ from consent.services.subscriptions import (
     subscribe,
     unsubscribe,
 )
+from consent.services.texts import publish_consent_text
 from consent.services.two_people import has_officer, role_in, why_not_second_person, why_not_tighten
 
 __all__ = [
@@ -67,8 +68,10 @@ __all__ = [
     "problems_of_policy",
     "propose_change",
     "propose_justification",
+    "publish_consent_text",
     "publish_notice",
     "record_choice",
+    "record_informed",
     "refresh_permissions",
     "resume_subscription",
     "role_in",

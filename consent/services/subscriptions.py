@@ -1,8 +1,12 @@
-"""Permissions to send: asked for, confirmed, paused, ended, begun again. Says nothing about measuring (rule C1)."""
+"""Permissions to send: asked for, confirmed, paused, ended, begun again. Says nothing about measuring (rule C1).
+
+Each act is appended to a register of its own; ``Subscription`` is what stands now, written in the same transaction.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,9 +16,55 @@ from django.utils import timezone
 
 from accounts.models import Organization, User
 from common.keys import new_key
-from consent.models import Basis, PreferenceKey, Subscription, Topic
+from consent.ledger import keep_text, require_asked
+from consent.models import (
+    Basis,
+    ConsentText,
+    PreferenceKey,
+    Subscription,
+    SubscriptionAct,
+    SubscriptionEvent,
+    Topic,
+)
 from participants.models import Participant
 from websites.services import ensure_default_scope
+
+PLACE = "subscription"
+
+
+def asks_for_topic(topic: Topic) -> str:
+    """What a consent text asks for that is read beside the box of a topic (rule C1)."""
+    return f"subscription:{topic.pk}"
+
+
+def wording_of_topic(
+    organization: Organization, topic: Topic, wording: str, *, author: User | None, now: datetime
+) -> ConsentText | None:
+    """Words that nobody published, such as those of a file; None for none."""
+    if not wording.strip():
+        return None
+    return keep_text(
+        organization,
+        website=topic.website,
+        language="",
+        place=PLACE,
+        text=wording.strip(),
+        asks_for=[asks_for_topic(topic)],
+        author=author,
+        now=now,
+        latest_only=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Act:
+    """How an act came about."""
+
+    now: datetime
+    source: str = ""
+    consent_text: ConsentText | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    actor: User | None = None
 
 
 @transaction.atomic
@@ -28,37 +78,53 @@ def subscribe(
     now: datetime,
     wording: str = "",
     double_opt_in: bool = False,
+    consent_text: ConsentText | None = None,
     evidence: Mapping[str, Any] | None = None,
     actor: User | None = None,
 ) -> Subscription:
     """Permit sending the mail of a topic to a person.
 
     One that is subscribed already keeps how it came about. With ``double_opt_in`` nothing is sent before
-    ``confirm_subscription``; asking again changes nothing about when.
+    ``confirm_subscription``.
     """
+    require_asked(consent_text, [asks_for_topic(topic)])
     subscription = _lock(organization, participant, topic)
     if subscription is not None and _is_active(subscription):
         return subscription
+    text = consent_text or wording_of_topic(organization, topic, wording, author=actor, now=now)
     if subscription is None:
+        act = SubscriptionAct.SUBSCRIBED
         subscription = Subscription(organization=organization, participant=participant, topic=topic)
+    else:
+        act = SubscriptionAct.RESUBSCRIBED
     subscription.basis = Basis.DOUBLE_OPT_IN if double_opt_in else basis
-    subscription.source, subscription.wording = source[:120], wording
+    subscription.source, subscription.wording = source[:120], text.text if text else wording
     subscription.subscribed_at = now
     subscription.pending_since = now if double_opt_in else None
     subscription.confirmed_at = subscription.unsubscribed_at = None
     subscription.paused_at = subscription.paused_until = None
     subscription.save()
+    how = _Act(now=now, source=source, consent_text=text, evidence=evidence or {}, actor=actor)
+    _append(subscription, SubscriptionAct.REQUESTED if double_opt_in else act, how)
     return subscription
 
 
 @transaction.atomic
-def confirm_subscription(organization: Organization, subscription: Subscription, *, now: datetime) -> bool:
+def confirm_subscription(
+    organization: Organization,
+    subscription: Subscription,
+    *,
+    now: datetime,
+    source: str = "",
+    evidence: Mapping[str, Any] | None = None,
+) -> bool:
     """The person showed that the address is theirs. False when nothing waited for that (any more)."""
-    current = Subscription.objects.select_for_update(of=("self",)).get(organization=organization, pk=subscription.pk)
-    if current.pending_since is None or current.unsubscribed_at is not None:
+    current = _lock(organization, subscription.participant, subscription.topic)
+    if current is None or current.pending_since is None or current.unsubscribed_at is not None:
         return False
     current.pending_since, current.confirmed_at = None, now
     current.save(update_fields=["pending_since", "confirmed_at"])
+    _append(current, SubscriptionAct.CONFIRMED, _Act(now=now, source=source, evidence=evidence or {}))
     return True
 
 
@@ -70,6 +136,7 @@ def unsubscribe(
     *,
     now: datetime,
     source: str = "",
+    evidence: Mapping[str, Any] | None = None,
     actor: User | None = None,
 ) -> bool:
     """End it. False when there was nothing to end."""
@@ -79,6 +146,8 @@ def unsubscribe(
     current.unsubscribed_at = now
     current.pending_since = current.paused_at = current.paused_until = None
     current.save(update_fields=["unsubscribed_at", "pending_since", "paused_at", "paused_until"])
+    how = _Act(now=now, source=source, evidence=evidence or {}, actor=actor)
+    _append(current, SubscriptionAct.UNSUBSCRIBED, how)
     return True
 
 
@@ -99,6 +168,8 @@ def pause_subscription(
         return False
     current.paused_at, current.paused_until = current.paused_at or now, until
     current.save(update_fields=["paused_at", "paused_until"])
+    evidence = {"until": until.isoformat() if until else None}
+    _append(current, SubscriptionAct.PAUSED, _Act(now=now, source=source, evidence=evidence, actor=actor))
     return True
 
 
@@ -118,6 +189,7 @@ def resume_subscription(
         return False
     current.paused_at = current.paused_until = None
     current.save(update_fields=["paused_at", "paused_until"])
+    _append(current, SubscriptionAct.RESUMED, _Act(now=now, source=source, actor=actor))
     return True
 
 
@@ -138,8 +210,25 @@ def _lock(organization: Organization, participant: Participant, topic: Topic) ->
     )
     return (
         Subscription.objects.select_for_update(of=("self",))
+        .select_related("participant")
         .filter(organization=organization, participant=participant, topic=topic)
         .first()
+    )
+
+
+def _append(subscription: Subscription, act: SubscriptionAct, how: _Act) -> None:
+    SubscriptionEvent.objects.create(
+        organization=subscription.organization,
+        subject=subscription.participant.ledger_id,
+        topic_id=subscription.topic_id,
+        act=act,
+        basis=subscription.basis,
+        source=how.source[:120],
+        consent_text=how.consent_text,
+        happened_at=how.now,
+        recorded_at=how.now,
+        evidence=dict(how.evidence),
+        actor=how.actor,
     )
 
 

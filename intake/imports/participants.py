@@ -291,6 +291,8 @@ def _subscribe(work: _Work, topic: Topic) -> None:
         source=source.subscription_source,
         wording=source.subscription_wording,
         now=work.now,
+        evidence={"import": source.pk},
+        actor=source.created_by,
     )
     refused = work.fetch(_NOT_SUBSCRIBED, {"topic": topic.pk})
     people = work.counts["created"] + work.counts["updated"] + work.counts["unchanged"]
