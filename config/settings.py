@@ -191,6 +191,7 @@ CELERY_BEAT_SCHEDULE = {
     "make-hit-months": {"task": "tracking.make_hit_months", "schedule": 6 * 3600.0},
     "end-justifications": {"task": "consent.apply_ended_justifications", "schedule": 60.0},
     "refresh-permissions": {"task": "consent.refresh_all_permissions", "schedule": 6 * 3600.0},
+    "send-due-receipts": {"task": "privacy.send_due_receipts", "schedule": 60.0},
     "delete-refused-hits": {"task": "tracking.delete_hits_of_refusals", "schedule": 900.0},
 }
 

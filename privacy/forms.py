@@ -1,29 +1,45 @@
-"""What a person can say on a public page."""
+"""What a person can say on a public page. What a page did not offer is not read."""
 
 from __future__ import annotations
 
-from django import forms
-from django.utils.translation import gettext_lazy as _
+from dataclasses import dataclass
+
+from django.http import QueryDict
 
 from consent.rules import ChoiceValue
 
-ANSWERS = [("yes", _("Yes")), ("no", _("No"))]
+PAUSES = (30, 60, 90)
+_ANSWERS = {"yes": ChoiceValue.YES, "no": ChoiceValue.NO}
 
 
-class PreferencesForm(forms.Form):
-    """Opens and clicks apart; nothing is ticked for the person, and an untouched question writes nothing (rule C2)."""
+@dataclass(frozen=True, slots=True)
+class TrackingAnswer:
+    """An answer about opens and clicks; None for a question that was left alone, which writes nothing (rule C2)."""
 
-    # Two buttons of the same weight answer both questions at once.
-    both = forms.ChoiceField(choices=ANSWERS, required=False)
-    about_opens = forms.ChoiceField(choices=ANSWERS, required=False, widget=forms.RadioSelect)
-    about_clicks = forms.ChoiceField(choices=ANSWERS, required=False, widget=forms.RadioSelect)
+    opens: ChoiceValue | None
+    clicks: ChoiceValue | None
+    everywhere: bool
 
-    def opens(self) -> ChoiceValue | None:
-        return _value(self.cleaned_data["both"] or self.cleaned_data["about_opens"])
-
-    def clicks(self) -> ChoiceValue | None:
-        return _value(self.cleaned_data["both"] or self.cleaned_data["about_clicks"])
+    @property
+    def refuses(self) -> bool:
+        return ChoiceValue.NO in (self.opens, self.clicks)
 
 
-def _value(answer: str) -> ChoiceValue | None:
-    return ChoiceValue(answer) if answer else None
+def tracking_answer(data: QueryDict) -> TrackingAnswer | None:
+    """One button for both questions, or one field for each. None where nothing was said."""
+    both = data.get("both", "")
+    everywhere = both == "no_everywhere" or data.get("everywhere") == "1"
+    if both:
+        value = _ANSWERS.get(both.removesuffix("_everywhere"))
+        opens = clicks = value
+    else:
+        opens, clicks = _ANSWERS.get(data.get("about_opens", "")), _ANSWERS.get(data.get("about_clicks", ""))
+    if opens is None and clicks is None:
+        return None
+    return TrackingAnswer(opens, clicks, everywhere)
+
+
+def pause_days(act: str) -> int | None:
+    """The length of a pause that a page offers, such as ``pause_30``."""
+    name, _line, days = act.partition("_")
+    return int(days) if name == "pause" and days in {str(known) for known in PAUSES} else None

@@ -7,4 +7,5 @@ from privacy import views
 urlpatterns = [
     path("p/<str:key>", views.preferences, name="preferences"),
     path("u/<str:key>", views.unsubscribe, name="unsubscribe"),
+    path("me/<str:key>", views.own_data, name="own_data"),
 ]

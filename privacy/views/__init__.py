@@ -1,5 +1,7 @@
-"""Public pages of a person. GET and HEAD change nothing (rule H2)."""
+"""Public pages of a person. GET and HEAD change nothing (rule H2); tests crawl all of them."""
 
-from privacy.views.pages import preferences, unsubscribe
+from privacy.views.own_data import own_data
+from privacy.views.preferences import preferences
+from privacy.views.unsubscribe import unsubscribe
 
-__all__ = ["preferences", "unsubscribe"]
+__all__ = ["own_data", "preferences", "unsubscribe"]

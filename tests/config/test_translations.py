@@ -1,4 +1,4 @@
-"""French: nothing left out, nothing left over, and no placeholder lost."""
+"""French whole; what recipients read in four languages more. Nothing left out or over, and no placeholder lost."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 import unfold
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
+from django.conf import settings
 from django.test import Client
 from django.utils import translation
 
@@ -18,20 +19,28 @@ from common.keys import encode_key
 from common.tenancy import tenant
 from consent.services import ensure_preference_keys
 from tests.support.cast import Cast
-from tests.support.extraction import ROOT, Key, texts_of_project, texts_of_template
+from tests.support.extraction import ROOT, Key, public_texts, texts_of_project, texts_of_template
 from tests.support.world import make_participant
 
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd%]|\{\w*\}|</?\w+|&\w+;")
 
 
+# They hold what recipients read, and nothing of the console.
+PUBLIC_ONLY = [language for language in settings.PUBLIC_LANGUAGES if language not in dict(settings.LANGUAGES)]
+
+
 @cache
+def catalogue(language: str) -> Catalog:
+    with (ROOT / f"locale/{language}/LC_MESSAGES/django.po").open("rb") as file:
+        return read_po(file, locale=language)
+
+
 def french() -> Catalog:
-    with (ROOT / "locale/fr/LC_MESSAGES/django.po").open("rb") as file:
-        return read_po(file, locale="fr")
+    return catalogue("fr")
 
 
-def messages() -> list[Message]:
-    return [message for message in french() if message.id]
+def messages(language: str = "fr") -> list[Message]:
+    return [message for message in catalogue(language) if message.id]
 
 
 def key_of(message: Message) -> Key:
@@ -50,15 +59,26 @@ def test_every_text_of_the_project_is_in_the_catalogue_and_nothing_else() -> Non
     assert not french().obsolete
 
 
-def test_every_text_is_translated_for_good() -> None:
-    assert [message.id for message in messages() if message.fuzzy] == []
-    assert [message.id for message in messages() if not all(part.strip() for part in forms(message.string))] == []
-    plurals = [message for message in messages() if message.pluralizable]
-    assert all(len(forms(message.string)) == french().num_plurals for message in plurals)
+@pytest.mark.parametrize("language", PUBLIC_ONLY)
+def test_what_recipients_read_is_in_each_catalogue_and_nothing_else(language: str) -> None:
+    ours, known = public_texts(), {key_of(message) for message in messages(language)}
+    assert not ours - known, "To be translated"
+    assert not known - ours, "Said nowhere any more"
+    assert not catalogue(language).obsolete
 
 
-def test_no_placeholder_is_lost_or_made_up() -> None:
-    for message in messages():
+@pytest.mark.parametrize("language", ["fr", *PUBLIC_ONLY])
+def test_every_text_is_translated_for_good(language: str) -> None:
+    known = messages(language)
+    assert [message.id for message in known if message.fuzzy] == []
+    assert [message.id for message in known if not all(part.strip() for part in forms(message.string))] == []
+    plurals = [message for message in known if message.pluralizable]
+    assert all(len(forms(message.string)) == catalogue(language).num_plurals for message in plurals)
+
+
+@pytest.mark.parametrize("language", ["fr", *PUBLIC_ONLY])
+def test_no_placeholder_is_lost_or_made_up(language: str) -> None:
+    for message in messages(language):
         wanted = set(PLACEHOLDER.findall(forms(message.id)[-1]))
         for part in forms(message.string):
             assert set(PLACEHOLDER.findall(part)) == wanted, message.id
@@ -94,11 +114,11 @@ def test_the_page_of_a_french_speaker_has_no_english_sentence(client: Client, ca
     english = {
         text
         for name in ("base", "preferences", "unknown_key")
-        for _, text in texts_of_template(ROOT / f"templates/privacy/{name}.html")
+        for _, text in texts_of_template(ROOT / f"templates/privacy/public/{name}.html")
         if "%" not in text
     }
     for address in (f"/p/{encode_key(key)}", "/p/AAAAAAAAAAAAAAAAAAAAAA"):
         page = client.get(address, headers={"Accept-Language": "fr"}).content.decode()
         assert '<html lang="fr">' in page
         assert [text for text in english if text in page] == []
-    assert "Acceptez-vous que" in client.get(f"/p/{encode_key(key)}").content.decode()
+    assert "whether you open" not in client.get(f"/p/{encode_key(key)}").content.decode()

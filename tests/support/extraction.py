@@ -17,6 +17,9 @@ PLURAL = {"ngettext", "ngettext_lazy"}
 IN_CONTEXT = {"pgettext", "pgettext_lazy"}
 PLURAL_IN_CONTEXT = {"npgettext", "npgettext_lazy"}
 
+# What recipients read, in the six languages of PUBLIC_LANGUAGES: folders of templates, and single files.
+PUBLIC = ["templates/privacy/public", "privacy/words.py"]
+
 _LITERAL = r"""[ur]?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _CALL = re.compile(rf"\b(n?p?gettext|_)\(({_LITERAL}(?:\s*,\s*{_LITERAL})*)", re.DOTALL)
 
@@ -32,6 +35,18 @@ def texts_of_project() -> set[Key]:
             found.update(_texts_of_python(path.read_text()))
     for path in (ROOT / "templates").rglob("*.html"):
         found.update(texts_of_template(path))
+    return found
+
+
+def public_texts() -> set[Key]:
+    """All that recipients read."""
+    found: set[Key] = set()
+    for name in PUBLIC:
+        path = ROOT / name
+        if path.suffix == ".py":
+            found.update(_texts_of_python(path.read_text()))
+        for template in path.rglob("*.html") if path.is_dir() else ([path] if path.suffix == ".html" else []):
+            found.update(texts_of_template(template))
     return found
 
 
