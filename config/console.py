@@ -18,7 +18,14 @@ from unfold.sites import UnfoldAdminSite
 
 from accounts.models import Organization, User
 from consent.views import proposal_rows
-from reporting.views import dashboard_context, launch_context
+from reporting.views import (
+    advisor_context,
+    dashboard_context,
+    launch_context,
+    processing_context,
+    processing_file,
+    rule_table_context,
+)
 
 # Unfold's Alpine evaluates expressions and sets inline styles; everything else stays as strict as elsewhere.
 CONSOLE_CSP = {
@@ -47,7 +54,13 @@ class ConsoleSite(UnfoldAdminSite):
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         report = path("reports/<int:launch_id>/", self.admin_view(self.launch_report), name="reporting_launch")
-        return [report, *super().get_urls()]
+        own = [
+            path("advisor/", self.admin_view(self.advisor), name="reporting_advisor"),
+            path("rules/", self.admin_view(self.rule_table), name="consent_rule_table"),
+            path("processing/", self.admin_view(self.processing), name="reporting_processing"),
+            path("processing/<str:kind>/", self.admin_view(self.processing_file), name="reporting_processing_file"),
+        ]
+        return [report, *own, *super().get_urls()]
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """Every console page gets the console's policy, unless it set one of its own (a sandboxed email)."""
@@ -80,6 +93,25 @@ class ConsoleSite(UnfoldAdminSite):
         """Results > Reports > one launch."""
         context = {**self.each_context(request), **launch_context(self._organization(request), launch_id)}
         return TemplateResponse(request, "reporting/launch.html", context)
+
+    def advisor(self, request: HttpRequest) -> HttpResponse:
+        """Publishing > Website advisor."""
+        return self._page(request, "reporting/advisor.html", advisor_context)
+
+    def rule_table(self, request: HttpRequest) -> HttpResponse:
+        """Settings > Rule table."""
+        return self._page(request, "consent/rule_table.html", rule_table_context)
+
+    def processing(self, request: HttpRequest) -> HttpResponse:
+        """Settings > Record of processing."""
+        return self._page(request, "reporting/processing.html", processing_context)
+
+    def processing_file(self, request: HttpRequest, kind: str) -> HttpResponse:
+        return processing_file(self._organization(request), kind, now=timezone.now())
+
+    def _page(self, request: HttpRequest, template: str, context_of: Callable[..., dict[str, Any]]) -> HttpResponse:
+        context = {**self.each_context(request), **context_of(self._organization(request), now=timezone.now())}
+        return TemplateResponse(request, template, context)
 
     @staticmethod
     def _organization(request: HttpRequest) -> Organization:

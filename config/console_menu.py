@@ -34,6 +34,7 @@ CONSOLE_MENU: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             _item(_("Websites"), "language", "admin:websites_website_changelist"),
+            _item(_("Website advisor"), "fact_check", "admin:reporting_advisor"),
             _item(_("Campaigns"), "campaign", "admin:campaigns_campaign_changelist"),
             _item(_("Emails"), "mail", "admin:campaigns_email_changelist"),
         ],
@@ -61,6 +62,9 @@ CONSOLE_MENU: list[dict[str, Any]] = [
         "items": [
             _item(_("Organization"), "settings", "admin:accounts_organization_changelist"),
             _item(_("Members"), "badge", "admin:accounts_membership_changelist"),
+            _item(_("Consent scopes"), "join_inner", "admin:websites_consentscope_changelist"),
+            _item(_("Rule table"), "gavel", "admin:consent_rule_table"),
+            _item(_("Record of processing"), "assignment", "admin:reporting_processing"),
         ],
     },
 ]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
 
-from consent.rules import Basis, Reason, Verdict
+from consent.rules import Basis, Measurement, Reason, Verdict
+from websites.rules import Column, RuleKey, RuleValue, Sureness
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -92,4 +93,48 @@ VERDICTS: Mapping[Verdict, _StrPromise] = {
     Verdict.KEPT_NEWER: _("Not applied: a newer choice is known."),
     Verdict.KEPT_NO: _("Not applied: only a later act of the person turns a no into a yes."),
     Verdict.NO_PROVENANCE: _("Not applied: a yes needs to say where, when and with which words it was given."),
+}
+
+
+# --- The rule table, for the pages that show it -----------------------------------------------------------------------
+
+RULE_KEYS: Mapping[RuleKey, _StrPromise] = {
+    RuleKey.INDIVIDUAL_OPENS: _("Opens of single people"),
+    RuleKey.INDIVIDUAL_CLICKS: _("Clicks of single people"),
+    RuleKey.ANONYMOUS_OPENS: _("Opens as anonymous totals"),
+    RuleKey.ANONYMOUS_CLICKS: _("Clicks as anonymous totals"),
+    RuleKey.LAST_OPEN_DAY: _("Day of the last open, to keep lists clean"),
+    RuleKey.AUTHENTICATION_SECURITY: _("Emails for authentication and security"),
+    RuleKey.LEGAL_NOTICE: _("Notices that the law requires"),
+    RuleKey.INFORMED_DID_NOT_REFUSE: _("People known before the rules: informed, did not refuse"),
+    RuleKey.PROFESSIONALS_OPT_OUT: _("Professionals: ticked box with easy objection"),
+}
+RULE_VALUES: Mapping[RuleValue, _StrPromise] = {
+    RuleValue.NOT_ALLOWED: _("Not allowed"),
+    RuleValue.JUSTIFICATION: _("Disputed: only with a legal justification"),
+    RuleValue.CONSENT: _("Needs a yes"),
+    RuleValue.SUBSCRIBED_MAIL: _("Allowed for mail that the person subscribed to"),
+    RuleValue.RATE_ONLY: _("A rate only, with a notice"),
+    RuleValue.IF_INFORMED: _("Allowed if collected and informed by the dates"),
+    RuleValue.INFORM_OBJECTION: _("Allowed: inform, and respect an objection"),
+    RuleValue.ALLOWED: _("Allowed"),
+    RuleValue.EXEMPT: _("Exempt"),
+}
+SURENESSES: Mapping[Sureness, _StrPromise] = {
+    Sureness.TEXT: _("A text says so"),
+    Sureness.OUR_READING: _("Our reading"),
+    Sureness.DISPUTED: _("Disputed"),
+}
+COLUMNS: Mapping[Column, _StrPromise] = {
+    Column.FR: _("France"),
+    Column.IT: _("Italy"),
+    Column.EU: _("EU, EEA and all others"),
+    Column.GB: _("United Kingdom"),
+    Column.CH: _("Switzerland"),
+}
+MEASUREMENTS: Mapping[Measurement, _StrPromise] = {
+    Measurement.OPENS: _("Opens of single people"),
+    Measurement.CLICKS: _("Clicks of single people"),
+    Measurement.ANONYMOUS: _("Anonymous totals"),
+    Measurement.LAST_OPEN_DAY: _("Day of the last open"),
 }

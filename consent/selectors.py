@@ -25,6 +25,7 @@ from consent.rules import (
     Justified,
     Level,
     Mail,
+    Measurement,
     Purpose,
     WebsiteState,
     lifted_keys,
@@ -91,6 +92,12 @@ def notice_covers(organization: Organization, website: Website, *, now: datetime
         latest[language] = covers
     texts = [frozenset(covers) for covers in latest.values()]
     return frozenset.intersection(*texts) if texts else frozenset()
+
+
+def measurements_in_use(website: Website) -> list[Measurement]:
+    """What a website is set to measure, which its notices must tell of."""
+    used = {"opens", "clicks", website.opens_fallback, website.clicks_fallback}
+    return [one for one in Measurement if one in used]
 
 
 def website_state(organization: Organization, website: Website, *, now: datetime) -> WebsiteState:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
-from django.http import Http404
+from django.http import Http404, HttpResponse
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization
+from consent.views import rule_table_rows
+from reporting.advisor import advise
+from reporting.processing import as_csv, as_json, record_of_processing, sub_processors
 from reporting.selectors import LaunchReport, chart_series, get_launch, report_launch, summarize
 
 
@@ -24,6 +29,42 @@ def launch_context(organization: Organization, launch_id: int) -> dict[str, Any]
         raise Http404
     report = report_launch(organization, launch)
     return {"report": report, "chart": _chart(report), "title": launch.email.name}
+
+
+def rule_table_context(organization: Organization, *, now: datetime) -> dict[str, Any]:
+    """Settings > Rule table: every cell, and what the organization justified."""
+    return {"title": _("Rule table"), "rows": rule_table_rows(organization, now=now)}
+
+
+def advisor_context(organization: Organization, *, now: datetime) -> dict[str, Any]:
+    """Publishing > Website advisor: what to see to, with the way there."""
+    return {"title": _("Website advisor"), "advice": advise(organization, now=now)}
+
+
+def processing_context(organization: Organization, *, now: datetime) -> dict[str, Any]:
+    """Settings > Record of processing, and who gets data."""
+    return {
+        "title": _("Record of processing"),
+        "entries": record_of_processing(organization, now=now),
+        "sub_processors": sub_processors(organization),
+        "made_at": now,
+    }
+
+
+def processing_file(organization: Organization, kind: str, *, now: datetime) -> HttpResponse:
+    """The record as a file: JSON, CSV, or a page to print."""
+    if kind == "json":
+        response = HttpResponse(as_json(organization, now=now), content_type="application/json; charset=utf-8")
+    elif kind == "csv":
+        response = HttpResponse(as_csv(organization, now=now), content_type="text/csv; charset=utf-8")
+    elif kind == "html":
+        context = {**processing_context(organization, now=now), "organization": organization}
+        response = HttpResponse(render_to_string("reporting/processing_print.html", context))
+    else:
+        raise Http404
+    response["Content-Disposition"] = f'attachment; filename="record-of-processing.{kind}"'
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 def _chart(report: LaunchReport) -> str:

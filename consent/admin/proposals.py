@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import cast
 
@@ -12,22 +13,26 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
 from accounts.admin import organization_of, role_of
-from accounts.models import Role, User
-from consent.forms import NoteForm
-from consent.models import PolicyProposal
+from accounts.models import Organization, Role, User
+from consent.forms import NoteForm, StopForm
+from consent.models import PolicyProposal, ProposalKind
 from consent.selectors import proposals_of
 from consent.services import (
     PolicyRefused,
     confirm_proposal,
     decline_proposal,
     give_opinion,
+    propose_change,
     sentence_of,
+    stop_measuring,
     withdraw_proposal,
 )
+from consent.services.two_people import TIGHTENERS
 from websites.models import Website
 from websites.services import lock_website
 
@@ -54,7 +59,10 @@ _SAID = {
 
 
 class ProposalPages(ModelAdmin):
-    """Mixed into the admin of websites, whose queryset is the lookup door: the steps of a proposal, each by POST."""
+    """Mixed into the admin of websites, whose queryset is the lookup door.
+
+    The steps of a proposal, Stop measuring now and the wish to undo it, each by POST.
+    """
 
     def get_urls(self) -> list[URLPattern]:
         own = [
@@ -65,7 +73,48 @@ class ProposalPages(ModelAdmin):
             )
             for name in _STEPS
         ]
-        return own + super().get_urls()
+        switch = [
+            path("<int:pk>/stop/", self.admin_site.admin_view(self.stop_view), name="websites_website_stop"),
+            path("<int:pk>/resume/", self.admin_site.admin_view(self.resume_view), name="websites_website_resume"),
+        ]
+        return own + switch + super().get_urls()
+
+    def stop_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The emergency switch: one person, one button, at once."""
+        return self._switch(request, pk, TIGHTENERS, stop_measuring, _("Stopped: nothing is measured from now on."))
+
+    def resume_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """An owner asks to measure again; it takes a second person."""
+
+        def ask(organization: Organization, website: Website, *, author: User, reason: str, now: datetime) -> None:
+            propose_change(
+                organization, website, kind=ProposalKind.UNDO_STOP, wanted={}, reason=reason, author=author, now=now
+            )
+
+        said = _("Proposed: once a second person confirms, copies decided from then on are measured again.")
+        return self._switch(request, pk, frozenset({Role.OWNER}), ask, said)
+
+    def _switch(
+        self, request: HttpRequest, pk: int, roles: frozenset[Role], act: Callable[..., object], said: str
+    ) -> HttpResponse:
+        organization = organization_of(request)
+        website = self.get_object(request, str(pk))
+        if website is None:
+            raise Http404
+        if role_of(request) not in roles:
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        form = StopForm(request.POST)
+        reason = form.cleaned_data["reason"] if form.is_valid() else ""
+        lock_website(organization, website.pk)
+        try:
+            act(organization, website, author=member_of(request), reason=reason, now=timezone.now())
+        except PolicyRefused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, said)
+        return HttpResponseRedirect(_back_to(request, website))
 
     def _step(self, name: str, request: HttpRequest, pk: int, number: int) -> HttpResponse:
         organization = organization_of(request)

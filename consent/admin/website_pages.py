@@ -19,9 +19,18 @@ from django.utils.translation import gettext as _
 from accounts.admin import organization_of, role_of
 from accounts.models import Role
 from consent.admin.proposals import ProposalPages, member_of
-from consent.forms import ConfirmForm, JustificationForm, NoticeForm
-from consent.models import LegalJustification, Topic
-from consent.selectors import country_name, justifications_of, local_day, notices_of
+from consent.forms import (
+    NOTICE_LANGUAGES,
+    ConfirmForm,
+    JustificationForm,
+    NoticeForm,
+    notice_texts,
+    starting_text,
+)
+from consent.models import LegalJustification, Notice, Topic
+from consent.reasons import MEASUREMENTS, RULE_KEYS
+from consent.rules import Measurement
+from consent.selectors import country_name, justifications_of, local_day, measurements_in_use, notices_of
 from consent.services import (
     PolicyRefused,
     confirm_justification,
@@ -32,6 +41,7 @@ from consent.services import (
 )
 from consent.views import proposal_rows
 from websites.models import Website
+from websites.rules import RuleKey
 from websites.services import lock_website
 
 WRITERS = frozenset({Role.OWNER, Role.MARKETER, Role.DPO})
@@ -68,7 +78,7 @@ class WebsitePages(ProposalPages):
         organization, role = organization_of(request), role_of(request)
         return {
             "proposals": proposal_rows(organization, member_of(request), now=now, website=website),
-            "notices": [(_language_name(one.language), one) for one in notices_of(organization, website)],
+            "notices": [_notice_row(one) for one in notices_of(organization, website)],
             "justifications": [
                 self._justification_row(request, one, now=now) for one in justifications_of(organization, website)
             ],
@@ -95,6 +105,8 @@ class WebsitePages(ProposalPages):
             "state": state,
             "counts": bool(justification.confirmed_at and not justification.withdrawn_at and not ended),
             "countries": ", ".join(country_name(code) for code in justification.countries),
+            "loosens": [RULE_KEYS[RuleKey(key)] for key in justification.rule_keys],
+            "days_left": (justification.ends_on - local_day(organization, now)).days,
             "waits": waits,
             # Asked as if something were typed, since that can still be done.
             "why_not": why_not_confirm(organization, justification, member_of(request), now=now, note="…")
@@ -110,7 +122,16 @@ class WebsitePages(ProposalPages):
         website = self.find(request, pk)
         if role_of(request) not in WRITERS:
             raise PermissionDenied
-        form = NoticeForm(request.POST or None, initial={"language": (get_language() or "en")[:2]})
+        language, covers = self._notice_to_write(request, website)
+        form = NoticeForm(
+            request.POST or None,
+            initial={
+                "language": language,
+                "covers": covers,
+                "text": self._text_to_start_from(request, website, language, covers),
+                "url": f"https://{website.domain}/",
+            },
+        )
         if form.is_valid():
             lock_website(organization_of(request), website.pk)
             notice = publish_notice(
@@ -121,13 +142,33 @@ class WebsitePages(ProposalPages):
             return self._back(website)
         return self._form_page(request, website, form, title=_("Publish a notice"), kind="notice")
 
+    def _notice_to_write(self, request: HttpRequest, website: Website) -> tuple[str, list[str]]:
+        """The language asked for, and what the website is set to measure."""
+        asked = request.GET.get("language", "")
+        language = asked if asked in NOTICE_LANGUAGES.split() else (get_language() or "en")[:2]
+        return language, [one.value for one in measurements_in_use(website)]
+
+    def _text_to_start_from(self, request: HttpRequest, website: Website, language: str, covers: list[str]) -> str:
+        """The latest text of the language when it tells of everything; else one of ours, which the member edits."""
+        organization = organization_of(request)
+        latest = notices_of(organization, website).filter(language=language).order_by("-version").first()
+        if latest is not None and set(covers) <= set(latest.covers):
+            return latest.text
+        name = organization.legal_name or organization.name
+        return starting_text(language, covers, name=name, website=website.name) or (latest.text if latest else "")
+
     def justification_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         website = self.find(request, pk)
         if role_of(request) != Role.OWNER:
             raise PermissionDenied
         organization, now = organization_of(request), timezone.now()
         form = JustificationForm(
-            request.POST or None, today=local_day(organization, now), initial={"countries": [str(website.country)]}
+            request.POST or None,
+            today=local_day(organization, now),
+            initial={
+                "countries": [str(website.country)],
+                "rule_keys": request.GET.getlist("key") or [RuleKey.INDIVIDUAL_OPENS, RuleKey.INDIVIDUAL_CLICKS],
+            },
         )
         if form.is_valid():
             try:
@@ -188,12 +229,22 @@ class WebsitePages(ProposalPages):
             "website": website,
             "form": form,
             "kind": kind,
+            "languages": [(code, _language_name(code)) for code in notice_texts()],
+            "stop": website.stops.filter(undone_at=None).select_related("stopped_by").first(),
             "media": self.media + form.media,
         }
         return TemplateResponse(request, "consent/website_form.html", context)
 
     def _back(self, website: Website) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:websites_website_change", args=[website.pk]))
+
+
+def _notice_row(notice: Notice) -> dict[str, Any]:
+    return {
+        "it": notice,
+        "language": _language_name(notice.language),
+        "covers": [MEASUREMENTS[Measurement(one)] for one in notice.covers],
+    }
 
 
 def _language_name(code: str) -> str:

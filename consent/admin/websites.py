@@ -25,7 +25,7 @@ from accounts.admin import TenantAdmin, organization_of, role_of
 from accounts.models import Organization, Role
 from consent.admin.proposals import member_of
 from consent.admin.website_pages import WRITERS, WebsitePages
-from consent.forms import CHOICES, SENTENCES, ChangeTrackingForm, WebsiteForm
+from consent.forms import CHOICES, SENTENCES, ChangeTrackingForm, StopForm, WebsiteForm
 from consent.selectors import country_name, measured_now, people_abroad, people_in_france
 from consent.services import (
     BulkChange,
@@ -35,9 +35,10 @@ from consent.services import (
     open_website,
     sentence_of,
 )
+from consent.views import history_rows, missing_notices
 from websites.models import VersionSource, Website
 from websites.rules import EmailTracking, is_french
-from websites.selectors import tracking_history, with_latest_change
+from websites.selectors import with_latest_change
 from websites.services import lock_website, save_details
 
 DETAILS = ("name", "domain", "country", "declared_country", "tracking_domain", "sender_name", "sender_email")
@@ -114,6 +115,8 @@ class WebsiteAdmin(WebsitePages, TenantAdmin):
     @display(description=gettext_lazy("email tracking"), ordering="email_tracking")
     def shown_tracking(self, website: Website) -> SafeString:
         label = website.get_email_tracking_display()
+        if website.stopped_at:
+            return format_html('<span class="pli-pill pli-stop">{}</span>', _("Measuring stopped"))
         return format_html('<span class="pli-pill pli-{}">{}</span>', website.email_tracking, label)
 
     @display(description=gettext_lazy("last change"), ordering="changed_at")
@@ -131,11 +134,19 @@ class WebsiteAdmin(WebsitePages, TenantAdmin):
         form.organization, form.author = organization_of(request), member_of(request)
         return form
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Without the little buttons that open the scope's form in a window beside this one."""
+        formfield = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for button in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
+            if hasattr(getattr(formfield, "widget", None), button):
+                setattr(formfield.widget, button, False)
+        return formfield
+
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         if obj is None:
             starts = _("A new website starts on Never track. Choose what it measures on its page, once it is saved.")
             return [(None, {"fields": DETAILS, "description": starts})]
-        tracking = ["email_tracking"]
+        tracking = ["email_tracking", "opens_fallback", "clicks_fallback", "for_professionals", "consent_scope"]
         if self.has_change_permission(request, obj):
             tracking.append("reason")
         return [
@@ -188,7 +199,10 @@ class WebsiteAdmin(WebsitePages, TenantAdmin):
             "website": website,
             "warning": people_abroad(organization, website, now=now),
             "groups": measured_now(organization, website),
-            "history": tracking_history(organization, website)[:50],
+            "history": history_rows(organization, website),
+            "missing": missing_notices(organization, website, now=now),
+            "stop": website.stops.filter(undone_at=None).select_related("stopped_by").first(),
+            "stop_form": StopForm(),
             "sentence": SENTENCES[EmailTracking(website.email_tracking)],
             "own_country": country_name(str(website.country)),
             "is_french": is_french(str(website.country)),

@@ -30,6 +30,7 @@ from consent.services.proposals import (
     why_not_confirm_proposal,
     withdraw_proposal,
 )
+from consent.services.scopes import create_scope, rename_scope
 from consent.services.stops import stop_measuring
 from consent.services.subscriptions import (
     confirm_subscription,
@@ -58,6 +59,7 @@ __all__ = [
     "confirm_justification",
     "confirm_proposal",
     "confirm_subscription",
+    "create_scope",
     "decline_proposal",
     "end_pauses",
     "ensure_preference_keys",
@@ -73,6 +75,7 @@ __all__ = [
     "record_choice",
     "record_informed",
     "refresh_permissions",
+    "rename_scope",
     "resume_subscription",
     "role_in",
     "sentence_of",

@@ -15,6 +15,7 @@ from consent.selectors import local_day
 from consent.services.policy import PolicyRefused, refresh_permissions
 from consent.services.two_people import role_in, why_not_second_person, why_not_tighten
 from websites.models import Website
+from websites.rules import RuleKey
 from websites.services import lock_website
 
 
@@ -31,12 +32,15 @@ def propose_justification(
     ends_on: date,
     author: User,
     now: datetime,
+    rule_keys: Sequence[str] = (RuleKey.INDIVIDUAL_OPENS, RuleKey.INDIVIDUAL_CLICKS),
 ) -> LegalJustification:
-    """An owner says why, for which countries and until when. It counts only once somebody else confirms it."""
+    """An owner says why, for which rows of the table and countries, until when. It counts once another one confirms."""
     if role_in(organization, author) != Role.OWNER:
         raise JustificationRefused(_("Only an owner can propose a legal justification."))
     if not countries or any(code not in all_countries.countries for code in countries):
         raise JustificationRefused(_("Name the countries that the justification is for."))
+    if not rule_keys or any(key not in set(RuleKey) for key in rule_keys):
+        raise JustificationRefused(_("Say what the justification loosens."))
     if not reason.strip():
         raise JustificationRefused(_("Say on what the justification rests."))
     if ends_on < local_day(organization, now):
@@ -45,6 +49,7 @@ def propose_justification(
         organization=organization,
         website=website,
         countries=sorted(set(countries)),
+        rule_keys=[key.value for key in RuleKey if key in rule_keys],
         reason=reason.strip(),
         ends_on=ends_on,
         proposed_by=author,

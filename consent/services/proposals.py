@@ -223,6 +223,8 @@ def decline_proposal(
         _website, current = _lock(organization, proposal)
         if role_in(organization, author) not in SECOND_PEOPLE:
             raise ProposalRefused(_("Only an owner or the data protection officer can decline it."))
+        if current.proposed_by_id == author.pk:
+            raise ProposalRefused(_("You proposed it yourself: withdraw it."))
         _require_open(current)
         if role_in(organization, author) == Role.DPO:
             _keep_opinion(current, author, note or current.dpo_opinion, now=now)

@@ -249,7 +249,12 @@ def test_s13_a_notice_is_published_on_the_website_s_page(cast: Cast, now: dateti
     website = make_website(cast.bakery, cast.ana, now=now, notice=False, tracking=EmailTracking.BY_CONSENT)
     client = signed_in(cast.max)
     assert "no notice that tells people" in client.get(page_of(website)).content.decode()
-    form = {"language": "fr", "text": "Nous mesurons les ouvertures.", "url": "javascript:alert(1)"}
+    form = {
+        "language": "fr",
+        "covers": ["opens", "clicks"],
+        "text": "Nous mesurons les ouvertures.",
+        "url": "javascript:alert(1)",
+    }
     assert client.post(page_of(website, "notice"), form).status_code == 200
     done = client.post(page_of(website, "notice"), {**form, "url": "bread.example/vie-privee"})
     assert "Version 1 of the notice in French" in said(done)
@@ -262,6 +267,7 @@ def test_s13_a_notice_is_published_on_the_website_s_page(cast: Cast, now: dateti
 
 def proposal() -> dict[str, Any]:
     return {
+        "rule_keys": ["individual_opens", "individual_clicks"],
         "countries": ["BE", "NL"],
         "reason": "Opinion of counsel",
         "ends_on": later(timezone.now(), days=90).date().isoformat(),

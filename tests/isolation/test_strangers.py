@@ -61,6 +61,7 @@ def rows(cast: Cast, now: datetime) -> dict[type[Model], Model]:
             Organization.objects.get(),
             Membership.objects.get(user=cast.ben),
             website,
+            website.consent_scope,
             topic,
             campaign,
             email,

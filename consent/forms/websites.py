@@ -5,32 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from django import forms
-from django.conf.locale import LANG_INFO
-from django.core.validators import URLValidator
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
-from django_countries import countries
+from django.utils.translation import gettext_lazy
 from unfold.widgets import (
-    INPUT_CLASSES,
     UnfoldAdminRadioSelectWidget,
-    UnfoldAdminSelect2MultipleWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
-    UnfoldAdminURLInputWidget,
 )
 
 from accounts.models import Organization, User
+from consent.reasons import COLUMNS, RULE_KEYS, RULE_VALUES
+from consent.rules import WebsiteState, lifted_keys, ruling_cell
+from consent.selectors import country_name, local_day, website_state
 from consent.services import WebsitePolicy, problems_of_policy
 from websites.models import EmailTrackingChoice, Website
-from websites.rules import EmailTracking, is_french
+from websites.rules import Column, EmailTracking, RuleKey, cell, is_french
 
 # From the strictest to the loosest, so that nobody slips to more than they meant.
 CHOICES = [
@@ -48,8 +43,14 @@ SENTENCES = {
         "A website in such a country needs a legal justification."
     ),
 }
-# Those of the EEA and its neighbours that Django can name.
-NOTICE_LANGUAGES = "bg cs da de el en es et fi fr ga hr hu it lt lv nl pl pt ro sk sl sv"
+_FALLBACK_MEANS = {
+    "opens_fallback": gettext_lazy("What is left of opens for people who are not measured one by one."),
+    "clicks_fallback": gettext_lazy("What is left of clicks for people who are not measured one by one."),
+    "for_professionals": gettext_lazy(
+        "People give a professional address here and read it at work. Forms may then offer the ticked box with its "
+        "clear mention."
+    ),
+}
 _HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -70,6 +71,28 @@ def tracking_field(choices: Iterable[tuple[str, Any]] = CHOICES, **kwargs: Any) 
     return forms.ChoiceField(
         label=gettext_lazy("Email tracking"), choices=list(choices), widget=TrackingRadio(), **kwargs
     )
+
+
+def effect_of(state: WebsiteState, key: RuleKey, day: date) -> str:
+    """One row of the rule table in a sentence: what it says of the website's country, and where it has no effect."""
+    country = state.country
+    said = RULE_VALUES[cell(key, country, day).value]
+    if key in lifted_keys(state, country, day):
+        said = _("loosened by a legal justification")
+    sentence = _("%(what)s, in %(country)s: %(said)s.") % {
+        "what": RULE_KEYS[key],
+        "country": country_name(country),
+        "said": said,
+    }
+    without = [
+        str(COLUMNS[column])
+        for column in Column
+        if (ruling := ruling_cell(state, participant_country=column.value, key=key, on=day)) is not None
+        and ruling.asks_for_consent
+    ]
+    if without:
+        sentence += " " + _("No effect for people in: %(places)s.") % {"places": ", ".join(without)}
+    return sentence
 
 
 def host_of(text: str) -> str:
@@ -111,15 +134,40 @@ class WebsiteForm(forms.ModelForm):
             "sender_name",
             "sender_email",
             "email_tracking",
+            "opens_fallback",
+            "clicks_fallback",
+            "for_professionals",
+            "consent_scope",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in ("opens_fallback", "clicks_fallback", "consent_scope"):
+            if name in self.fields:
+                self.fields[name].required = False  # left out: as it is
+        if self.instance.pk and "opens_fallback" in self.fields:
+            self._explain()
         if "email_tracking" in self.fields and is_french(str(self.instance.country)):
             self.fields["email_tracking"].help_text = _(
                 "French law covers this website: measuring an open or a click needs the person's yes. It started on "
                 "Never track; whoever changes that does so with a recorded reason."
             )
+
+    def _explain(self) -> None:
+        """What the rule table says of each field for this website, and where it has no effect."""
+        state = website_state(self.organization, self.instance, now=timezone.now())
+        day = local_day(self.organization, timezone.now())
+        for name, keys in (
+            ("opens_fallback", (RuleKey.ANONYMOUS_OPENS, RuleKey.LAST_OPEN_DAY)),
+            ("clicks_fallback", (RuleKey.ANONYMOUS_CLICKS,)),
+            ("for_professionals", (RuleKey.PROFESSIONALS_OPT_OUT,)),
+        ):
+            lines = [effect_of(state, key, day) for key in keys]
+            self.fields[name].help_text = " ".join([str(_FALLBACK_MEANS[name]), *lines])
+        self.fields["consent_scope"].help_text = _(
+            "The websites that one yes covers, because its wording names them. Another scope makes every permission "
+            "begin again."
+        )
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -140,6 +188,10 @@ class WebsiteForm(forms.ModelForm):
             country=str(self.cleaned_data["country"]),
             declared_country=str(self.cleaned_data.get("declared_country") or ""),
             tracking=self.cleaned_data.get("email_tracking") or EmailTracking.NEVER.value,
+            opens_fallback=self.cleaned_data.get("opens_fallback") or None,
+            clicks_fallback=self.cleaned_data.get("clicks_fallback") or None,
+            for_professionals=self.cleaned_data.get("for_professionals"),
+            consent_scope=self.cleaned_data.get("consent_scope"),
         )
 
     def clean(self) -> dict[str, Any]:
@@ -173,76 +225,3 @@ class ChangeTrackingForm(forms.Form):
     def __init__(self, *args: Any, only_stop: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields = {"tracking": tracking_field(CHOICES[:1] if only_stop else CHOICES), **self.fields}
-
-
-class NoticeForm(forms.Form):
-    """What people are told before anything is measured."""
-
-    language = forms.ChoiceField(label=gettext_lazy("Language"), widget=UnfoldAdminSelectWidget())
-    text = forms.CharField(
-        label=gettext_lazy("Text"),
-        max_length=20_000,
-        widget=UnfoldAdminTextareaWidget(),
-        help_text=gettext_lazy("Says that opens and clicks are measured, what for, for how long, and how to refuse."),
-    )
-    url = forms.URLField(
-        label=gettext_lazy("Where people find it"),
-        max_length=500,
-        assume_scheme="https",
-        validators=[URLValidator(schemes=["http", "https"])],
-        widget=UnfoldAdminURLInputWidget(),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        known = [code for code in NOTICE_LANGUAGES.split() if code in LANG_INFO]
-        names = [(code, get_language_info(code)["name_translated"]) for code in known]
-        cast("forms.ChoiceField", self.fields["language"]).choices = names
-
-
-class JustificationForm(forms.Form):
-    """Why, for which countries, until when."""
-
-    countries = forms.MultipleChoiceField(
-        label=gettext_lazy("Countries"),
-        widget=UnfoldAdminSelect2MultipleWidget(),
-        help_text=gettext_lazy("The website's own country, and those of the people that it is about."),
-    )
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=20_000,
-        widget=UnfoldAdminTextareaWidget(),
-        help_text=gettext_lazy("On what the organization relies, and who examined it."),
-    )
-    ends_on = forms.DateField(
-        label=gettext_lazy("Ends on"),
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "class": " ".join(INPUT_CLASSES)}),
-        help_text=gettext_lazy("The last day that it counts. Then the website behaves as By consent."),
-    )
-
-    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        cast("forms.ChoiceField", self.fields["countries"]).choices = list(countries)
-        self.fields["ends_on"].widget.attrs["min"] = today.isoformat()
-
-
-class ConfirmForm(forms.Form):
-    """The second person's opinion."""
-
-    note = forms.CharField(
-        label=gettext_lazy("Opinion"),
-        required=False,
-        max_length=20_000,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-    )
-
-
-class NoteForm(forms.Form):
-    """What the second person says, or the data protection officer."""
-
-    note = forms.CharField(
-        label=gettext_lazy("Opinion or note"),
-        required=False,
-        max_length=5_000,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-    )
