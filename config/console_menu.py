@@ -37,6 +37,7 @@ CONSOLE_MENU: list[dict[str, Any]] = [
             _item(_("Website advisor"), "fact_check", "admin:reporting_advisor"),
             _item(_("Campaigns"), "campaign", "admin:campaigns_campaign_changelist"),
             _item(_("Emails"), "mail", "admin:campaigns_email_changelist"),
+            _item(_("Forms"), "dynamic_form", "admin:intake_entryform_changelist"),
         ],
     },
     {

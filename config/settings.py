@@ -187,6 +187,8 @@ CELERY_BEAT_SCHEDULE = {
     "send-due-service-messages": {"task": "delivery.send_due_service_messages", "schedule": 5.0},
     "expand-due-launches": {"task": "campaigns.expand_due_launches", "schedule": 5.0},
     "resume-imports": {"task": "intake.resume_imports", "schedule": 30.0},
+    "look-after-confirmations": {"task": "intake.look_after_confirmations", "schedule": 600.0},
+    "end-pauses": {"task": "consent.end_pauses", "schedule": 60.0},
     "worker-heartbeat": {"task": "config.record_heartbeat", "schedule": 10.0},
     "make-hit-months": {"task": "tracking.make_hit_months", "schedule": 6 * 3600.0},
     "end-justifications": {"task": "consent.apply_ended_justifications", "schedule": 60.0},

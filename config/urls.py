@@ -16,5 +16,6 @@ urlpatterns = [
     path("console/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("", include("tracking.urls")),
+    path("", include("intake.urls")),
     path("", include("privacy.urls")),
 ]

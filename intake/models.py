@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import BulkTenantModel, TenantModel, User
-from campaigns.models import Campaign, Email
+from campaigns.models import Campaign, Email, Launch
 from common.keys import encode_key, new_key
 from consent.models import Basis, Topic
 from participants.models import Participant
@@ -113,6 +113,8 @@ class EntryForm(TenantModel):
     # A subscription, and a yes, count once the person opened a link that was sent to the address.
     double_opt_in = models.BooleanField(_("double opt-in"), default=True)
     exit_email = models.ForeignKey(Email, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    # That email as it was frozen for the people who take part; see campaigns.standing.
+    exit_launch = models.ForeignKey(Launch, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     # Hosts beside the website's own that may show the form in a frame.
     frame_hosts = models.JSONField(default=list)
     published_at = models.DateTimeField(_("published"), null=True)

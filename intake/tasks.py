@@ -1,4 +1,4 @@
-"""What Celery does for imports."""
+"""What Celery does for imports and forms."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
+from accounts.models import Organization
 from common.jobs import after_commit
-from common.tenancy import call_door
+from common.tenancy import call_door, tenant
+from intake import confirmations
 from intake.imports import QUIET_SECONDS
 from intake.imports import run_import as run_one
 
@@ -27,3 +29,12 @@ def resume_imports() -> int:
     for organization_id, import_id in waiting:
         after_commit("intake.run_import", organization_id=organization_id, import_id=import_id)
     return len(waiting)
+
+
+@shared_task(name="intake.look_after_confirmations")
+def look_after_confirmations() -> None:
+    """Remind people once of what waits for them to confirm their address, and end what nobody confirmed."""
+    for (organization_id,) in call_door("door_open_confirmations"):
+        with tenant(organization_id):
+            organization = Organization.objects.get(pk=organization_id)
+        confirmations.look_after_confirmations(organization, now=timezone.now())

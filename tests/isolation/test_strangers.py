@@ -22,6 +22,7 @@ from campaigns.services import launch_email
 from common.tenancy import tenant
 from consent.models import Topic
 from delivery.models import CaughtMessage, Suppression
+from intake.form_editing import create_form
 from intake.models import Import
 from participants.models import Participant
 from tests.support.cast import Cast
@@ -68,6 +69,7 @@ def rows(cast: Cast, now: datetime) -> dict[type[Model], Model]:
             launch,
             person,
             Suppression.objects.create(**common, email_norm=f"{MARKER}@gone.example", reason="bounced"),
+            create_form(bakery, campaign, author=cast.ana, now=now),
             Import.objects.create(**common, filename=f"{MARKER}.csv", state="done", layout=LAYOUT),
             CaughtMessage.objects.create(
                 **common, mail_from="a@b.example", rcpt_to=f"{MARKER}@home.example", subject=MARKER,
