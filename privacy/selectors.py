@@ -175,7 +175,8 @@ def topics_of(
 
 
 def _topic_view(topic: Topic, row: Subscription | None, *, suppressed: bool, now: datetime) -> TopicView:
-    if row is None or suppressed or row.unsubscribed_at is not None:
+    # What waits for its confirmation is not sent either; asking for it here is one.
+    if row is None or suppressed or row.unsubscribed_at is not None or row.pending_since is not None:
         return TopicView(topic, "off", None, None, "", "")
     paused_until = row.paused_until if row.paused_until is not None and row.paused_until > now else None
     state = "paused" if paused_until else "on"

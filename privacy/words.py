@@ -65,15 +65,30 @@ def decision_reason(reason: str) -> str:
     return {
         "person_said_yes": _("You said yes."),
         "person_did_not_refuse": _("The website measures everybody who does not refuse, and you had not refused."),
+        "informed_in_time": _("You were informed in time, and had not refused."),
+        "professional_did_not_object": _(
+            "The website is for professionals. You left the ticked box as it was, and had not objected."
+        ),
+        "exempt_authentication": _("It served your sign-in or your security. Nothing else may use it."),
+        "exempt_legal_notice": _("It was a notice that the law requires. Nothing else may use it."),
+        "last_open_day_only": _("Only the day is kept, so that mail that nobody reads can end."),
+        "counted_without_yes": _("You had not said yes: counted together with everybody, without your name."),
+        "counted_after_no": _("You said no: counted together with everybody, without your name."),
         "website_never_tracks": _("The website measures nobody."),
+        "measuring_stopped": _("Measuring was stopped on this website."),
         "no_notice": _("The website has not informed people about this measurement."),
         "person_said_no": _("You said no."),
+        "objected_to_totals": _("You objected to being counted."),
         "no_answer": _("You had not answered, and no answer is not a yes."),
         "country_asks_for_yes": _("Your country or the website’s asks for a yes, and you had not answered."),
+        "informed_too_late": _("You were informed too late, and had not answered."),
+        "informed_not_enough": _("To have been informed is not enough in your country, and you had not answered."),
+        "ticked_box_not_enough": _("A box ticked beforehand is not enough in your country, and you had not answered."),
         "permission_began_later": _("This copy was written before measuring was permitted."),
         "test_send": _("It was a test."),
         "preview": _("It was a preview."),
         "web_version": _("It was read on the web."),
+        "consent_request": _("It asked for your consent, and such messages are not measured."),
     }.get(reason, "")
 
 

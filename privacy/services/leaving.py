@@ -13,7 +13,7 @@ from delivery.models import Message, Suppression, SuppressionReason
 from participants.models import Participant
 from privacy.services.preferences import leave_everything, subscribe_to_topic, unsubscribe_from_topic
 
-METHOD = "unsubscribe page"
+SOURCE = "unsubscribe page"
 # How long "subscribe again" brings back what one click on "everything" ended.
 UNDO = timedelta(hours=1)
 
@@ -26,9 +26,9 @@ def unsubscribe_message(organization: Organization, message: Message, *, everyth
     """
     person, topic = _person(message), message.mailing.topic
     if topic is not None and not everything:
-        unsubscribe_from_topic(organization, person, topic, now=now)
+        unsubscribe_from_topic(organization, person, topic, source=SOURCE, now=now)
         return "topic"
-    leave_everything(organization, person, source=METHOD, now=now)
+    leave_everything(organization, person, source=SOURCE, now=now)
     return "everything"
 
 
@@ -81,7 +81,7 @@ def undo_unsubscribe(organization: Organization, message: Message, *, language: 
         ended = ended.filter(topic=message.mailing.topic)
     topics = [row.topic for row in ended.select_related("topic__website")]
     for topic in topics:
-        subscribe_to_topic(organization, person, topic, language=language, method=METHOD, now=now)
+        subscribe_to_topic(organization, person, topic, language=language, source=SOURCE, now=now)
     return [topic.name for topic in topics]
 
 

@@ -152,4 +152,4 @@ def _url(letter: str, key: UUID) -> str:
 
 def _time(organization: Organization, moment: datetime) -> str:
     local = moment.astimezone(ZoneInfo(organization.timezone))
-    return f"{formats.date_format(local, 'DATETIME_FORMAT')} ({organization.timezone})"
+    return f"{formats.date_format(local, 'DATE_FORMAT')}, {local:%H:%M} ({organization.timezone})"

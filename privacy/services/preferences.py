@@ -13,6 +13,7 @@ from consent.ledger import keep_text
 from consent.models import Basis, ConsentText, Subscription, Topic
 from consent.rules import ChoiceValue, Source, Verdict
 from consent.services import pause_subscription, record_choice, resume_subscription, subscribe, unsubscribe
+from consent.services.subscriptions import asks_for_topic
 from delivery.models import SuppressionReason
 from delivery.services import lift_suppression, suppress
 from participants.models import Participant
@@ -123,32 +124,36 @@ def _text(organization: Organization, text: str, asks_for: list[str], language: 
 
 @transaction.atomic
 def subscribe_to_topic(
-    organization: Organization, participant: Participant, topic: Topic, *, language: str, method: str, now: datetime
+    organization: Organization, participant: Participant, topic: Topic, *, language: str, source: str, now: datetime
 ) -> None:
     """The person asks for a topic. Whoever had left everything comes back for this topic alone."""
     lift_suppression(organization, participant.email_norm, reason=SuppressionReason.UNSUBSCRIBED)
     with translation.override(language):
         wording = words.topic_request(topic.name, topic.website.name)
-    subscribe(organization, participant, topic, basis=Basis.OPT_IN, source=method, wording=wording, now=now)
+    text = _text(organization, wording, [asks_for_topic(topic)], language, now=now)
+    subscribe(organization, participant, topic, basis=Basis.OPT_IN, source=source, consent_text=text, now=now)
 
 
 def unsubscribe_from_topic(
-    organization: Organization, participant: Participant, topic: Topic, *, now: datetime
+    organization: Organization, participant: Participant, topic: Topic, *, source: str, now: datetime
 ) -> None:
-    unsubscribe(organization, participant, topic, now=now)
+    """End a topic. What may be measured stays as it is."""
+    unsubscribe(organization, participant, topic, source=source, now=now)
 
 
 def pause_topic(
-    organization: Organization, participant: Participant, topic: Topic, *, days: int, now: datetime
+    organization: Organization, participant: Participant, topic: Topic, *, days: int, source: str, now: datetime
 ) -> datetime:
     """Nothing of the topic for a while; the subscription stands. Returns until when."""
     until = now + timedelta(days=days)
-    pause_subscription(organization, participant, topic, until=until, now=now)
+    pause_subscription(organization, participant, topic, until=until, source=source, now=now)
     return until
 
 
-def resume_topic(organization: Organization, participant: Participant, topic: Topic, *, now: datetime) -> None:
-    resume_subscription(organization, participant, topic, now=now)
+def resume_topic(
+    organization: Organization, participant: Participant, topic: Topic, *, source: str, now: datetime
+) -> None:
+    resume_subscription(organization, participant, topic, source=source, now=now)
 
 
 @transaction.atomic
@@ -158,7 +163,7 @@ def leave_everything(organization: Organization, participant: Participant, *, so
     The subscriptions end one by one, so that coming back for one topic does not bring back the others.
     """
     for topic in running_topics(organization, participant):
-        unsubscribe(organization, participant, topic, now=now)
+        unsubscribe(organization, participant, topic, source=source, now=now)
     suppress(organization, participant.email_norm, reason=SuppressionReason.UNSUBSCRIBED, source=source, now=now)
 
 

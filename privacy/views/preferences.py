@@ -127,17 +127,17 @@ def _topic(visit: Visit) -> Outcome:
     whose = (visit.organization, visit.person, row.topic)
     outcome: Outcome = {"done_topic": row.topic.name}
     if act == "subscribe":
-        choices.subscribe_to_topic(*whose, language=visit.language, method=choices.PLACE, now=visit.now)
+        choices.subscribe_to_topic(*whose, language=visit.language, source=choices.PLACE, now=visit.now)
         return outcome | {"done": "subscribed"}
     if act == "unsubscribe":
-        choices.unsubscribe_from_topic(*whose, now=visit.now)
+        choices.unsubscribe_from_topic(*whose, source=choices.PLACE, now=visit.now)
         return outcome | {"done": "unsubscribed"}
     if row.state == "paused" and act == "resume":
-        choices.resume_topic(*whose, now=visit.now)
+        choices.resume_topic(*whose, source=choices.PLACE, now=visit.now)
         return outcome | {"done": "resumed"}
     days = pause_days(act)
     if row.state == "on" and days is not None:
-        until = choices.pause_topic(*whose, days=days, now=visit.now)
+        until = choices.pause_topic(*whose, days=days, source=choices.PLACE, now=visit.now)
         return outcome | {"done": "paused", "done_until": until}
     return {"done": "nothing"}
 

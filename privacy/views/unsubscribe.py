@@ -16,7 +16,7 @@ from delivery.models import Message
 from participants.models import Participant
 from privacy.forms import pause_days
 from privacy.selectors import load_message, message_of_unsubscribe_key
-from privacy.services.leaving import standing_of, undo_unsubscribe, unsubscribe_message
+from privacy.services.leaving import SOURCE, standing_of, undo_unsubscribe, unsubscribe_message
 from privacy.services.preferences import pause_topic, resume_topic
 from privacy.views.pages import masked, pauses, show, too_many_changes, unknown_key
 
@@ -74,10 +74,10 @@ def _act(visit: Visit) -> dict[str, Any]:
         names = undo_unsubscribe(organization, visit.message, language=visit.language, now=visit.now)
         return {"done": "again", "again": names} if names else {}
     if visit.topic is not None and act == "resume":
-        resume_topic(organization, visit.person, visit.topic, now=visit.now)
+        resume_topic(organization, visit.person, visit.topic, source=SOURCE, now=visit.now)
         return {"done": "resumed"}
     if visit.topic is not None and (days := pause_days(act)):
-        pause_topic(organization, visit.person, visit.topic, days=days, now=visit.now)
+        pause_topic(organization, visit.person, visit.topic, days=days, source=SOURCE, now=visit.now)
         return {"done": "paused"}
     # Whatever else a mail client or a button posts means the way out: List-Unsubscribe=One-Click, or nothing at all.
     everything = act == "everything" or visit.request.POST.get("everything") == "1"
