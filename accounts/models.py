@@ -139,3 +139,13 @@ class Membership(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.user} ({self.get_role_display()})"
+
+
+class JournalMark(models.Model):
+    """An entry of the journal of withdrawals that this database knows (rule D3, ``common/journal.py``).
+
+    A database that was restored from a backup lacks the marks of what happened since: those entries are replayed.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    written_at = models.DateTimeField(db_index=True)

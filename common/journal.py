@@ -12,11 +12,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.db import connection, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -30,20 +32,44 @@ class Act(StrEnum):
     REFUSED = "refused"
     UNSUBSCRIBED = "unsubscribed"
     ERASED = "erased"
+    # An erased person came back by their own act.
+    RETURNED = "returned"
     DEPARTED = "departed"
 
 
-def write_acts(act: Act, organization_id: int, subjects: Sequence[UUID | str], *, at: datetime, **details: Any) -> None:
-    """Note the same act of several people, named by ``Participant.ledger_id``.
+def write_acts(
+    act: Act,
+    organization_id: int,
+    subjects: Sequence[UUID | str],
+    *,
+    at: datetime,
+    once_committed: bool = False,
+    **details: Any,
+) -> None:
+    """Note the same act of several people, named by ``Participant.ledger_id``. Inside the transaction of the act.
 
-    A journal that cannot be written keeps nobody from withdrawing: that is a line in the log, and an alarm of ops.
+    The entry is on the disk before the act is committed, so none can be lost; one whose act was rolled back after all
+    is replayed after the next start, since the person wanted it. What nobody can take back is written only
+    ``once_committed``. A mark in the database tells the entries that it knows from those since a backup.
     """
-    common = {"act": act.value, "organization": organization_id, "at": at.isoformat(), **details}
-    lines = [json.dumps(common | {"subject": str(subject)}, separators=(",", ":")) for subject in subjects]
-    if not lines:
+    if not subjects:
         return
+    entry = uuid4()
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO accounts_journalmark (id, written_at) VALUES (%s, %s)", [entry, at])
+    common = {"id": str(entry), "act": act.value, "organization": organization_id, "at": at.isoformat(), **details}
+    lines = [json.dumps(common | {"subject": str(subject)}, separators=(",", ":")) for subject in subjects]
+    write = partial(_write, _file_of(at), "".join(f"{line}\n" for line in lines).encode())
+    if once_committed:
+        transaction.on_commit(write)
+    else:
+        write()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """A journal that cannot be written keeps nobody from withdrawing: that is a line in the log, an alarm for ops."""
     try:
-        _append(_file_of(at), "".join(f"{line}\n" for line in lines).encode())
+        _append(path, content)
     except OSError as error:
         logger.exception("the journal of withdrawals cannot be written (%s)", type(error).__name__)
 

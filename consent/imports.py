@@ -18,6 +18,7 @@ from typing import Any
 from django.db import connection
 
 from accounts.models import Organization, User
+from common import journal
 from consent.chain import NOTHING, event_hash_sql
 from consent.ledger import Act, keep_text, write_events
 from consent.models import Basis, ConsentText, Topic
@@ -233,7 +234,30 @@ def record_choices(organization: Organization, *, table: str, answers: Answers, 
             cursor.execute(_INDEX)
             cursor.execute(_NEXT.format(**_per_kind(_NEXT_STATE)), values)
             _expect(cursor.rowcount, known)
+        if counts[Verdict.APPLIED]:
+            _write_down(cursor, organization, answers, values, now)
     return counts
+
+
+def _write_down(
+    cursor: Any, organization: Organization, answers: Answers, values: dict[str, Any], now: datetime
+) -> None:
+    """In the journal beside the database: a restored backup must not forget a refusal (rule D3)."""
+    for kind in Kind:
+        cursor.execute(
+            f"SELECT ledger_id FROM {VERDICTS_TABLE} WHERE {kind}_verdict = 'applied' AND {kind} = 'no'"  # noqa: S608
+            f" AND {kind}_before IS DISTINCT FROM 'no'"
+        )
+        journal.write_acts(
+            journal.Act.REFUSED,
+            organization.pk,
+            [subject for (subject,) in cursor.fetchall()],
+            at=now,
+            about=kind.value,
+            scope=values["scope"],
+            source=answers.source.value,
+            happened_at=min(answers.happened_at, now).isoformat(),
+        )
 
 
 def _parameters(organization: Organization, answers: Answers, now: datetime) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from accounts.models import Organization
 from common.crypto import decrypt_secret, encrypt_secret
+from common.journal import Act, write_acts
 from common.tenancy import tenant
 from consent.rules import ChoiceValue, Source
 from consent.services import record_choice
@@ -143,6 +144,7 @@ def welcome_back(organization: Organization, participant: Participant, *, now: d
             ignore_conflicts=True,
         )
         _refuse_again(organization, participant, row, now=now)
+        write_acts(Act.RETURNED, organization.pk, [participant.ledger_id], at=now, digest=bytes(row.digest).hex())
         row.delete()
         return True
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Organization
 from common import jobs
+from common.journal import Act, write_acts
 from common.tenancy import tenant
 from consent.models import Topic
 from consent.rules import Untracked
@@ -290,6 +291,11 @@ def suppress(
             reason=SuppressionReason(reason),
             defaults={"source": source[:120], "created_at": now},
         )
+        if created and reason != SuppressionReason.BOUNCED:
+            # A restored backup must not forget what a person wants (rule D3).
+            theirs = Participant.objects.filter(organization=organization, email_norm=email_norm)
+            subjects = list(theirs.values_list("ledger_id", flat=True))
+            write_acts(Act.UNSUBSCRIBED, organization.pk, subjects, at=now, reason=SuppressionReason(reason).value)
         return created
 
 

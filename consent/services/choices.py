@@ -10,7 +10,9 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from accounts.models import Organization, User
+from common import journal
 from common.jobs import after_commit
+from common.journal import write_acts
 from consent.chain import digest, moment_text
 from consent.grounds import choice_state
 from consent.ledger import Act, append_event, asked_kinds, keep_text, require_asked, write_events
@@ -175,6 +177,7 @@ def _apply(
         {f"{kind}_source": act.source.value, f"{kind}_at": act.happened_at},
     )
     if refuses_now:
+        _write_down(organization, choice, subject, kind.value, act)
         after_commit(
             "tracking.delete_hits_of_participant",
             organization_id=organization.pk,
@@ -195,7 +198,23 @@ def _apply_objection(organization: Organization, choice: Choice, subject: UUID, 
     else:
         return
     append_event(organization, subject, choice.scope_id, kind=ANONYMOUS, value=value, act=act)
+    if value is ChoiceValue.NO:
+        _write_down(organization, choice, subject, ANONYMOUS, act)
     choice.save(update_fields=["anonymous_objected_at"])
+
+
+def _write_down(organization: Organization, choice: Choice, subject: UUID, about: str, act: Act) -> None:
+    """In the journal beside the database: a restored backup must not forget a refusal (rule D3)."""
+    write_acts(
+        journal.Act.REFUSED,
+        organization.pk,
+        [subject],
+        at=act.now,
+        about=about,
+        scope=choice.scope_id,
+        source=act.source.value,
+        happened_at=act.happened_at.isoformat(),
+    )
 
 
 def _known_fact(choice: Choice, kind: Kind) -> ChoiceFact | None:

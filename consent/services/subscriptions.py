@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Organization, User
+from common.journal import Act, write_acts
 from common.keys import new_key
 from consent.ledger import keep_text, require_asked
 from consent.models import (
@@ -146,6 +147,9 @@ def unsubscribe(
     current.unsubscribed_at = now
     current.pending_since = current.paused_at = current.paused_until = None
     current.save(update_fields=["unsubscribed_at", "pending_since", "paused_at", "paused_until"])
+    # A restored backup must not forget it (rule D3).
+    subjects = Participant.objects.filter(pk=participant.pk).values_list("ledger_id", flat=True)
+    write_acts(Act.UNSUBSCRIBED, organization.pk, list(subjects), at=now, topic=topic.pk)
     how = _Act(now=now, source=source, evidence=evidence or {}, actor=actor)
     _append(current, SubscriptionAct.UNSUBSCRIBED, how)
     return True

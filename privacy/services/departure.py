@@ -78,8 +78,8 @@ def delete_organization(organization_id: int, *, now: datetime) -> bool:
             return False
         public_id = Organization.objects.get(pk=organization_id).public_id
         files = _files_of(organization_id)
-    remove_rows(organization_id)
     write_acts(Act.DEPARTED, organization_id, [public_id], at=now)
+    remove_rows(organization_id)
     for name in files:
         default_storage.delete(name)
     return True

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
-from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -40,7 +39,7 @@ def erase_participant(
         forget_imported(organization, person)
         refused, reasons = _take_out(organization, person, now=now)
         digest = suppress_hash(organization, person.email_norm, reasons=reasons, refused=refused, now=now)
-        transaction.on_commit(lambda: write_acts(Act.ERASED, organization.pk, [digest.hex()], at=now))
+        write_acts(Act.ERASED, organization.pk, [person.ledger_id], at=now, digest=digest.hex(), once_committed=True)
     return request
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organization
 from campaigns.models import Participation
-from consent.models import Choice, ChoiceEvent, Subscription
+from consent.models import Choice, ChoiceEvent, Subscription, SubscriptionEvent
 from consent.reasons import REASONS
 from consent.rules import Reason
 from delivery.models import Message, ServiceMessage, Suppression
@@ -25,6 +25,7 @@ PARTS = {
     "choices": _("what you chose about the measuring of opens and clicks, as it stands"),
     "choice_history": _("each time that you chose: when, how, and the words that you saw"),
     "subscriptions": _("what you are or were subscribed to, on what ground"),
+    "subscription_history": _("each time that a subscription was asked for, confirmed, paused or ended"),
     "participations": _("campaigns that you took part in"),
     "entries": _("what you sent with forms"),
     "messages": _("emails sent to you, and for each whether it was measured and why"),
@@ -46,6 +47,7 @@ def person_record(organization: Organization, participant: Participant, *, now: 
         "choices": _choices,
         "choice_history": _choice_history,
         "subscriptions": _subscriptions,
+        "subscription_history": _subscription_history,
         "participations": _participations,
         "messages": _messages,
         "opens_and_clicks": _hits,
@@ -84,6 +86,14 @@ def _subscriptions(organization: Organization, participant: Participant) -> list
     found = Subscription.objects.filter(organization=organization, participant=participant).order_by("id")
     columns = ("basis", "source", "wording", "subscribed_at", "unsubscribed_at")
     return _rows(found, *columns, website="topic__website__name", topic_name="topic__name")
+
+
+def _subscription_history(organization: Organization, participant: Participant) -> list[Row]:
+    found = SubscriptionEvent.objects.filter(organization=organization, subject=participant.ledger_id).order_by("id")
+    columns = ("act", "basis", "source", "happened_at", "recorded_at", "evidence")
+    return _rows(
+        found, *columns, website="topic__website__name", topic_name="topic__name", wording="consent_text__text"
+    )
 
 
 def _participations(organization: Organization, participant: Participant) -> list[Row]:
