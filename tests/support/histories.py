@@ -1,0 +1,67 @@
+"""Random histories through the services and the recorder's role: is anything recorded that the rules forbid?
+
+Each begins with a website and two people and goes on with settings, notices, stops, justifications, answers,
+objections, moves, sends and hits. The tests run a few, ``make prove-consent`` many; ``Tally`` counts them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from accounts.models import Organization
+from consent.rules import ChoiceValue, InformedGround, Kind
+from tests.support.history import EVERYTHING, MACHINE, History, Tally
+
+# --- Steps ------------------------------------------------------------------------------------------------------------
+
+WHO = st.integers(0, 1)
+KINDS = st.sampled_from([(Kind.OPENS,), (Kind.CLICKS,), tuple(Kind)])
+STEPS = st.one_of(
+    st.tuples(st.just("set_tracking"), st.sampled_from(["always", "always", "by_consent", "never"])),
+    st.tuples(
+        st.just("set_fallbacks"),
+        st.sampled_from(["anonymous", "last_open_day", "none"]),
+        st.sampled_from(["anonymous", "none"]),
+    ),
+    st.tuples(
+        st.just("tell"), st.sampled_from([EVERYTHING, EVERYTHING, EVERYTHING - {"anonymous"}, EVERYTHING - {"opens"}])
+    ),
+    st.tuples(st.just("stop")),
+    st.tuples(st.just("undo_stop")),
+    st.tuples(st.just("set_professionals"), st.booleans()),
+    st.tuples(st.just("justify"), st.sampled_from([("FR",), ("FR", "BE"), ("CH", "FR", "IT")])),
+    st.tuples(st.just("withdraw_justifications")),
+    st.tuples(
+        st.just("answer"),
+        WHO,
+        KINDS,
+        st.sampled_from([ChoiceValue.YES, ChoiceValue.YES, ChoiceValue.NO, ChoiceValue.UNKNOWN]),
+    ),
+    st.tuples(st.just("inform"), WHO, st.sampled_from(list(InformedGround)), st.booleans()),
+    st.tuples(st.just("object"), WHO, st.booleans()),
+    st.tuples(st.just("move"), WHO, st.sampled_from(["CH", "FR", "IT", ""])),
+    st.tuples(st.just("launch"), st.sampled_from(["marketing", "marketing", "authentication", "legal_notice"])),
+    st.tuples(st.just("send"), st.integers(1, 2)),
+    st.tuples(st.just("hit"), st.integers(0, 7), st.sampled_from(list(Kind)), st.sampled_from([1, 1, MACHINE, 3])),
+)
+# Changes are worth nothing without copies before them and hits after them.
+FALLBACKS = st.tuples(
+    st.just("set_fallbacks"),
+    st.sampled_from(["anonymous", "last_open_day", "none"]),
+    st.sampled_from(["anonymous", "none"]),
+)
+FIRST_ANSWER = st.tuples(st.just("answer"), WHO, KINDS, st.just(ChoiceValue.YES))
+HISTORIES = st.tuples(
+    st.sampled_from(["CH", "CH", "CH", "IT", "FR"]),
+    st.lists(st.sampled_from(["CH", "CH", "FR", "IT", ""]), min_size=2, max_size=2),
+    st.tuples(FALLBACKS, FIRST_ANSWER),
+    st.lists(st.lists(STEPS, min_size=1, max_size=5), min_size=2, max_size=5),
+)
+
+
+def run_history(organization: Organization, tally: Tally, history: tuple[Any, ...]) -> None:
+    """One of ``HISTORIES``. AssertionError where something was recorded that the rules forbid."""
+    country, people, first, rounds = history
+    History(organization, tally, country, people, first).run(rounds)
