@@ -198,7 +198,8 @@ def sending_website(organization: Organization, participant: Participant) -> Web
         .first()
     )
     websites = Website.objects.filter(organization=organization).exclude(sender_email="")
-    return websites.filter(pk=latest).first() or websites.order_by("-consent_scope__is_default", "pk").first()
+    known = websites.filter(pk=latest).first() if latest is not None else None
+    return known or websites.order_by("-consent_scope__is_default", "pk").first()
 
 
 def reasons_for_mail(organization: Organization, topics: Sequence[TopicView]) -> list[tuple[TopicView, str]]:
@@ -277,7 +278,9 @@ def _hits_of(organization: Organization, participant: Participant) -> dict[int, 
         tracked_message__in=list(tracked),
     ).order_by("received_at", "id")
     for hit in rows:
-        copy = tracked[hit.tracked_message_id]
+        copy = tracked.get(hit.tracked_message_id or 0)
+        if copy is None:
+            continue
         links = {link["number"]: str(link["url"]) for link in copy.content.links}
         destination = links.get(hit.link_number or 0, "") if hit.kind == HitKind.CLICK else ""
         found.setdefault(copy.pk, []).append(
