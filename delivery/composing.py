@@ -62,7 +62,8 @@ class Composer:
         )
         data = build_message(headers, text=filled.text_body, html=filled.html_body)
         # Hexadecimal, since servers on the way may not keep capitals apart.
-        return Outgoing(claimed.id, f"bounce+{claimed.reference.hex}@{self._domain}", recipient, data)
+        reference = claimed.reference.hex
+        return Outgoing(claimed.id, f"bounce+{reference}@{self._domain}", recipient, data, reference)
 
     def _measurement(self, claimed: Claimed) -> Measurement:
         """Nothing of a copy that is not measured names Pli's addresses for measuring (rule S1)."""

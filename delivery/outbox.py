@@ -33,6 +33,7 @@ CLAIM_LEASE = timedelta(seconds=30)
 # Renewed while its worker lives; longer than a mail server may think about one message.
 SENDING_LEASE = timedelta(seconds=150)
 ERROR_LENGTH = 500
+PROVIDER_ID_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,14 +252,16 @@ def _freeze(due: Sequence[_Due], decided: dict[int, Decided], tracked: dict[int,
 # ``decided_at`` tells our claim from somebody else's who found ours run out. What is ours and *sending* already was
 # committed by a try of which we lost the answer.
 _LEAVE = """
-UPDATE delivery_message AS m SET status = 'sending', due_at = %s
+UPDATE delivery_message AS m SET status = 'sending', due_at = %s, connection_id = %s
   FROM unnest(%s::bigint[], %s::timestamptz[]) AS r (id, decided_at)
  WHERE m.id = r.id AND m.status IN ('claimed', 'sending') AND m.decided_at = r.decided_at AND m.due_at > %s
 RETURNING m.id
 """
 
 
-def may_leave(mailing: Mailing, claimed: Sequence[Claimed], *, now: datetime) -> set[int]:
+def may_leave(
+    mailing: Mailing, claimed: Sequence[Claimed], *, now: datetime, connection_id: int | None = None
+) -> set[int]:
     """Mark messages as being sent and say which ones may be; in the caller's transaction.
 
     Those whose claim ran out, and those of people who may no longer be measured as decided, are left to be claimed
@@ -271,7 +274,7 @@ def may_leave(mailing: Mailing, claimed: Sequence[Claimed], *, now: datetime) ->
     with connection.cursor() as cursor:
         cursor.execute(
             _LEAVE,
-            [now + SENDING_LEASE, [one.id for one in leaving], [one.decided_at for one in leaving], now],
+            [now + SENDING_LEASE, connection_id, [one.id for one in leaving], [one.decided_at for one in leaving], now],
         )
         return {row[0] for row in cursor.fetchall()}
 
@@ -305,6 +308,23 @@ def release_claims(mailing: Mailing, claimed: Sequence[Claimed]) -> None:
         )
 
 
+def put_off(mailing: Mailing, claimed: Sequence[tuple[Claimed, datetime]]) -> None:
+    """Put back messages whose recipient's server takes no more just now, each with the moment when it may leave."""
+    if not claimed:
+        return
+    with tenant(mailing.organization_id), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE delivery_message AS m SET status = 'queued', due_at = r.due_at"
+            " FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS r (id, decided_at, due_at)"
+            " WHERE m.id = r.id AND m.status = 'claimed' AND m.decided_at = r.decided_at",
+            [
+                [one.id for one, _due in claimed],
+                [one.decided_at for one, _due in claimed],
+                [due for _one, due in claimed],
+            ],
+        )
+
+
 def fail_claims(mailing: Mailing, failures: Sequence[tuple[Claimed, str]]) -> None:
     """End messages that cannot be written, such as one whose template stumbles over a person's data."""
     with tenant(mailing.organization_id):
@@ -327,9 +347,9 @@ def fail_claims(mailing: Mailing, failures: Sequence[tuple[Claimed, str]]) -> No
 _SETTLE = """
 UPDATE delivery_message AS m
    SET status = r.status, error = r.error, due_at = r.due_at, attempts = r.attempts,
-       sent_at = CASE WHEN r.status = 'sent' THEN %s ELSE m.sent_at END
-  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::int[])
-       AS r (id, status, error, due_at, attempts)
+       sent_at = CASE WHEN r.status = 'sent' THEN %s ELSE m.sent_at END, provider_id = r.provider_id
+  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::int[], %s::text[])
+       AS r (id, status, error, due_at, attempts, provider_id)
  WHERE m.id = r.id AND m.status IN ('sending', 'unknown')
 """
 
@@ -343,6 +363,7 @@ class Settled:
     error: str
     due_at: datetime | None
     attempts: int
+    provider_id: str = ""
 
 
 class Tried(Protocol):
@@ -359,7 +380,7 @@ def settle(claimed: Tried, outcome: Outcome, *, cancelled: bool, now: datetime) 
     """The next state of one message, from what the connection says of it."""
     attempts, due_at = claimed.attempts, None
     if outcome.result is Result.ACCEPTED:
-        return Settled(claimed.id, MessageStatus.SENT, "", None, attempts)
+        return Settled(claimed.id, MessageStatus.SENT, "", None, attempts, outcome.provider_id[:PROVIDER_ID_LENGTH])
     if outcome.result is Result.UNCERTAIN:
         status = MessageStatus.UNKNOWN
     elif outcome.result is Result.REFUSED:
@@ -385,6 +406,7 @@ def record(settled: Sequence[Settled], *, now: datetime) -> None:
         [one.error for one in settled],
         [one.due_at for one in settled],
         [one.attempts for one in settled],
+        [one.provider_id for one in settled],
     ]
     with connection.cursor() as cursor:
         cursor.execute(_SETTLE, [now, *columns])

@@ -11,16 +11,18 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from django import db
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from common.tenancy import tenant
 from delivery.composing import Composer
+from delivery.connections import NoWayError, Way, note_failure, note_success, way_for
 from delivery.models import Mailing, MailingState, MessageStatus
 from delivery.outbox import (
     Claimed,
@@ -30,6 +32,7 @@ from delivery.outbox import (
     hold_state,
     keep_sending,
     may_leave,
+    put_off,
     record,
     release_claims,
     settle,
@@ -37,14 +40,8 @@ from delivery.outbox import (
 from delivery.selectors import is_due
 from delivery.services import begin_mailing, finish_mailing, note_consent_requests, note_trouble, pause_mailing
 from delivery.templating import TemplateError
-from delivery.transports import (
-    GroupSent,
-    Outgoing,
-    SmtpPool,
-    SmtpTroubleError,
-    TransportNotConfiguredError,
-    account_of,
-)
+from delivery.throttle import Limits, quota_left
+from delivery.transports import GroupSent, Outgoing, SmtpPool, SmtpTroubleError
 
 logger = logging.getLogger(__name__)
 
@@ -78,37 +75,59 @@ def send_mailing(
     if mailing is None:
         return Progress()
     try:
-        pool = SmtpPool(account_of(mailing.organization), size=settings.SMTP_CONNECTIONS)
-    except TransportNotConfiguredError as error:
-        pause_mailing(mailing.organization, mailing, now=clock(), reason=str(error))
+        way = _way_of(mailing, now=clock())
+    except NoWayError as error:
+        _say_why_nothing_leaves(mailing, error.words, lasting=error.lasting, now=clock())
         return Progress()
+    pool = SmtpPool(way.account, size=1 if way.is_probe else settings.SMTP_CONNECTIONS)
     try:
         if is_due(mailing, now=clock()):
             pool.open()
-        return _Run(mailing, pool, clock=clock, stop_after=stop_after).run()
+        return _Run(mailing, pool, way, clock=clock, stop_after=stop_after).run()
     except SmtpTroubleError as error:
-        _say_why_nothing_leaves(mailing, error, now=clock())
-        return Progress()
+        return Progress(more_due=_give_up(mailing, way, error, now=clock()))
     finally:
         pool.close()
 
 
-def _say_why_nothing_leaves(mailing: Mailing, trouble: SmtpTroubleError, *, now: datetime) -> None:
+def _way_of(mailing: Mailing, *, now: datetime) -> Way:
+    """The way that the mailing's website takes, if it takes anything now."""
+    way = way_for(mailing.organization, mailing.website, now=now)
+    if way.connection is not None and quota_left(way.connection, today=now.date()) == 0:
+        words = _("%(connection)s warms up and has taken what it may take today; the others leave tomorrow.")
+        raise NoWayError(words % {"connection": way.connection.name}, lasting=False)
+    return way
+
+
+def _give_up(mailing: Mailing, way: Way, trouble: SmtpTroubleError, *, now: datetime) -> bool:
+    """Count the trouble, and say why nothing leaves. True when another way can be tried at once."""
+    is_broken = note_failure(way.connection, trouble.words, lasting=trouble.lasting, now=now)
+    lasting = trouble.lasting and not way.has_other
+    _say_why_nothing_leaves(mailing, trouble.words, lasting=lasting, now=now)
+    return is_broken and way.has_other
+
+
+def _say_why_nothing_leaves(mailing: Mailing, words: str, *, lasting: bool, now: datetime) -> None:
     """A trouble that lasts pauses the mailing; another one is shown while beat tries again."""
-    if trouble.lasting:
-        pause_mailing(mailing.organization, mailing, now=now, reason=trouble.words)
+    if lasting:
+        pause_mailing(mailing.organization, mailing, now=now, reason=words)
     else:
-        note_trouble(mailing, trouble.words)
+        note_trouble(mailing, words)
 
 
 class _Run:
     """One worker's way through a mailing."""
 
     def __init__(
-        self, mailing: Mailing, pool: SmtpPool, *, clock: Callable[[], datetime], stop_after: float | None
+        self, mailing: Mailing, pool: SmtpPool, way: Way, *, clock: Callable[[], datetime], stop_after: float | None
     ) -> None:
         self._mailing = mailing
         self._pool = pool
+        self._way = way
+        limits = Limits(way.connection) if way.connection is not None else None
+        self._limits = limits if limits is not None and limits.are_set else None
+        # Those that the limits let pass.
+        self._admitted: deque[tuple[Claimed, Outgoing]] = deque()
         self._clock = clock
         self._deadline = time.monotonic() + stop_after if stop_after is not None else None
         self._composer = Composer(mailing)
@@ -131,6 +150,7 @@ class _Run:
         while not self._is_over():
             if self._wants_more():
                 self._patiently(self._prepare)
+            self._patiently(self._admit)
             self._patiently(self._turn)
             self._listen()
         return self._conclude()
@@ -138,7 +158,7 @@ class _Run:
     def _is_over(self) -> bool:
         if self._on_their_way or self._finished:
             return False
-        return self._stopped or (self._nothing_due and not self._ready)
+        return self._stopped or (self._nothing_due and not self._ready and not self._admitted)
 
     # --- Preparing
 
@@ -147,7 +167,7 @@ class _Run:
         if self._deadline is not None and time.monotonic() > self._deadline:
             self._stopped = True
         low = self._pool.size * self._group_size
-        return not self._stopped and not self._nothing_due and len(self._ready) < low
+        return not self._stopped and not self._nothing_due and len(self._ready) + len(self._admitted) < low
 
     def _prepare(self) -> None:
         """Claim, decide and write some messages."""
@@ -159,7 +179,8 @@ class _Run:
         failures = []
         for claimed in claim.messages:
             try:
-                self._ready.append((claimed, self._composer.compose(claimed, now=self._clock())))
+                outgoing = self._composer.compose(claimed, now=self._clock())
+                self._ready.append((claimed, self._way.dress(outgoing, now=self._clock())))
             except (TemplateError, ValueError) as error:
                 failures.append((claimed, str(error)))
         if failures:
@@ -170,11 +191,45 @@ class _Run:
     def _claim_size(self) -> int:
         """As many as leave long before their decision is too old."""
         soon = self._pool.size * int(5.0 / self._message_seconds)
+        if self._limits is not None and self._limits.rate:
+            soon = min(soon, int(5.0 * self._limits.rate))
         return max(2 * self._pool.size, min(LARGEST_CLAIM, soon))
 
     @property
     def _group_size(self) -> int:
         return max(1, min(LARGEST_GROUP, int(GROUP_SECONDS / self._message_seconds)))
+
+    # --- Limits
+
+    def _admit(self) -> None:
+        """Let pass what the connection and the recipients' servers take now, and put off what they take later."""
+        room = self._pool.idle * self._group_size - len(self._admitted)
+        if self._stopped or room <= 0 or not self._ready:
+            return
+        if self._limits is None:
+            self._admitted.extend(self._ready)
+            self._ready.clear()
+            return
+        now = self._clock()
+        asking = list(islice(self._ready, room))
+        domains = [outgoing.recipient.rpartition("@")[2] for _claimed, outgoing in asking]
+        admission = self._limits.admit(domains, today=now.date())
+        later = [(asking[position][0], now + timedelta(seconds=wait)) for position, wait in admission.put_off]
+        put_off(self._mailing, later)
+        gone = {*admission.leaving, *(position for position, _wait in admission.put_off)}
+        self._admitted.extend(asking[position] for position in admission.leaving)
+        for position, one in enumerate(asking):
+            self._ready.popleft()
+            if position not in gone:
+                self._ready.append(one)
+        if not admission.leaving and not self._pool.busy:
+            self._wait_for_room(admission.wait)
+
+    def _wait_for_room(self, seconds: float) -> None:
+        if seconds > 0:
+            time.sleep(min(seconds, LISTEN_SECONDS))
+        elif self._way.connection is not None and quota_left(self._way.connection, today=self._clock().date()) == 0:
+            self._stopped = self._halted = True
 
     # --- Handing over and recording
 
@@ -191,10 +246,15 @@ class _Run:
             note_consent_requests(self._mailing, now=now, ids=[one.id for one in settled])
             leaving: set[int] = set()
             if wanted and state == MailingState.SENDING:
-                leaving = may_leave(self._mailing, [claimed for claimed, _outgoing in wanted], now=now)
+                leaving = may_leave(
+                    self._mailing,
+                    [claimed for claimed, _outgoing in wanted],
+                    now=now,
+                    connection_id=self._way.connection.pk if self._way.connection is not None else None,
+                )
         self._forget_finished(settled)
         for _one in wanted:
-            self._ready.popleft()
+            self._admitted.popleft()
         self._hand_over([one for one in wanted if one[0].id in leaving])
         if state != MailingState.SENDING:
             self._stopped = self._halted = True
@@ -204,7 +264,7 @@ class _Run:
     def _next_messages(self) -> list[tuple[Claimed, Outgoing]]:
         if self._stopped:
             return []
-        return list(islice(self._ready, self._pool.idle * self._group_size))
+        return list(islice(self._admitted, self._pool.idle * self._group_size))
 
     def _settle(self, *, cancelled: bool, now: datetime) -> list[Settled]:
         return [
@@ -245,6 +305,7 @@ class _Run:
         """Learn from how a group fared: how fast the server is, and whether it is of any use."""
         if sent.trouble is None:
             self._troubles = 0
+            note_success(self._way.connection)
             per_message = sent.seconds / len(sent.outcomes)
             self._message_seconds = 0.7 * self._message_seconds + 0.3 * max(per_message, 0.0001)
             return
@@ -271,11 +332,14 @@ class _Run:
 
     def _conclude(self) -> Progress:
         mailing, now = self._mailing, self._clock()
-        release_claims(mailing, [claimed for claimed, _outgoing in self._ready])
+        release_claims(mailing, [claimed for claimed, _outgoing in (*self._admitted, *self._ready)])
+        other_way = False
         if self._trouble is not None:
-            _say_why_nothing_leaves(mailing, self._trouble, now=now)
+            other_way = _give_up(mailing, self._way, self._trouble, now=now)
         else:
             note_trouble(mailing, "")
         if self._nothing_due:
             finish_mailing(mailing, now=now)
-        return Progress(self._counts, more_due=self._stopped and not self._halted and self._trouble is None)
+        return Progress(
+            self._counts, more_due=other_way or (self._stopped and not self._halted and self._trouble is None)
+        )

@@ -16,19 +16,14 @@ from django.utils import timezone, translation
 
 from accounts.models import Organization
 from common.tenancy import tenant
+from delivery.connections import NoWayError, Way, note_failure, note_success, way_for
 from delivery.mime import MessageHeaders, build_message, one_line
 from delivery.models import MessageStatus, ServiceMessage, Suppression
 from delivery.outbox import CLAIM_LEASE, ERROR_LENGTH, SENDING_LEASE, settle
 from delivery.rules import FIRST_RETRY, blocking_reasons
-from delivery.transports import (
-    Outcome,
-    Outgoing,
-    Result,
-    SmtpConnection,
-    TransportNotConfiguredError,
-    account_of,
-)
+from delivery.transports import Courier, Outcome, Outgoing, Result, courier_for
 from participants.rules import normalise_email
+from websites.models import Website
 
 GROUP = 10
 OPEN_STATES = (MessageStatus.QUEUED, MessageStatus.CLAIMED)
@@ -50,22 +45,50 @@ def send_service_messages(
         organization = Organization.objects.get(pk=organization_id)
         _give_up_lost(organization, now=clock())
     deadline = time.monotonic() + stop_after if stop_after is not None else None
-    try:
-        connection = SmtpConnection(account_of(organization))
-    except TransportNotConfiguredError as error:
-        _hold_back(organization, str(error), now=clock())
-        return 0
+    counter = _Counter(organization)
     sent = 0
     try:
         while deadline is None or time.monotonic() < deadline:
             ready = _claim(organization, now=clock())
             if ready is None:
                 break
-            outcomes = _hand_over(organization, connection, ready, now=clock())
-            sent += sum(outcome.result is Result.ACCEPTED for outcome in outcomes)
+            for one in _by_website(ready):
+                outcomes = _hand_over(organization, counter, one, now=clock())
+                sent += sum(outcome.result is Result.ACCEPTED for outcome in outcomes)
     finally:
-        connection.close()
+        counter.close()
     return sent
+
+
+class _Counter:
+    """The ways that messages of this run took, each opened once."""
+
+    def __init__(self, organization: Organization) -> None:
+        self._organization = organization
+        self._ways: dict[int, tuple[Way, Courier]] = {}
+
+    def way_of(self, website: Website, *, now: datetime) -> tuple[Way, Courier]:
+        """Raises NoWayError while the website's mail cannot leave."""
+        if website.pk not in self._ways:
+            way = way_for(self._organization, website, now=now)
+            self._ways[website.pk] = way, courier_for(way.account)
+        return self._ways[website.pk]
+
+    def forget(self, website: Website) -> None:
+        """Look for another way the next time: this one is broken."""
+        _way, courier = self._ways.pop(website.pk)
+        courier.close()
+
+    def close(self) -> None:
+        for _way, courier in self._ways.values():
+            courier.close()
+
+
+def _by_website(ready: Sequence[_Ready]) -> list[list[_Ready]]:
+    groups: dict[int, list[_Ready]] = {}
+    for one in ready:
+        groups.setdefault(one.message.website_id, []).append(one)
+    return list(groups.values())
 
 
 def _give_up_lost(organization: Organization, *, now: datetime) -> None:
@@ -73,11 +96,13 @@ def _give_up_lost(organization: Organization, *, now: datetime) -> None:
     lost.update(status=MessageStatus.UNKNOWN, due_at=None, text="", html="")
 
 
-def _hold_back(organization: Organization, words: str, *, now: datetime) -> None:
+def _hold_back(organization: Organization, ready: Sequence[_Ready], words: str, *, now: datetime) -> None:
     """There is no way out for mail yet: look again later, and say why."""
     with tenant(organization.pk):
-        due = ServiceMessage.objects.filter(organization=organization, status__in=OPEN_STATES, due_at__lte=now)
-        due.update(status=MessageStatus.QUEUED, due_at=now + FIRST_RETRY, error=words[:ERROR_LENGTH])
+        held = ServiceMessage.objects.filter(
+            organization=organization, pk__in=[one.message.pk for one in ready], status__in=OPEN_STATES
+        )
+        held.update(status=MessageStatus.QUEUED, due_at=now + FIRST_RETRY, error=words[:ERROR_LENGTH])
 
 
 # --- Claiming ---------------------------------------------------------------------------------------------------------
@@ -163,20 +188,32 @@ def compose_service_message(message: ServiceMessage, *, now: datetime) -> Outgoi
         unsubscribe_url=message.unsubscribe_url,
     )
     data = build_message(headers, text=text, html=html)
-    return Outgoing(message.pk, f"bounce+{message.reference.hex}@{domain}", message.to_email, data)
+    reference = message.reference.hex
+    return Outgoing(message.pk, f"bounce+{reference}@{domain}", message.to_email, data, reference)
 
 
 # --- Leaving ----------------------------------------------------------------------------------------------------------
 
 
 def _hand_over(
-    organization: Organization, connection: SmtpConnection, ready: Sequence[_Ready], *, now: datetime
+    organization: Organization, counter: _Counter, ready: Sequence[_Ready], *, now: datetime
 ) -> list[Outcome]:
+    """``ready``: of one website."""
+    website = ready[0].message.website
+    try:
+        way, courier = counter.way_of(website, now=now)
+    except NoWayError as error:
+        _hold_back(organization, ready, error.words, now=now)
+        return []
     leaving = _mark_leaving(organization, ready, now=now)
     group = [one for one in ready if one.message.pk in leaving]
     if not group:
         return []
-    outcomes, _trouble = connection.send([one.outgoing for one in group])
+    outcomes, trouble = courier.send([way.dress(one.outgoing, now=now) for one in group])
+    if trouble is None:
+        note_success(way.connection)
+    elif note_failure(way.connection, trouble.words, lasting=trouble.lasting, now=now):
+        counter.forget(website)
     _record(organization, {one.message.pk: one.message for one in group}, outcomes, now=now)
     return outcomes
 
