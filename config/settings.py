@@ -191,6 +191,7 @@ CELERY_BEAT_SCHEDULE = {
     "end-pauses": {"task": "consent.end_pauses", "schedule": 60.0},
     "worker-heartbeat": {"task": "config.record_heartbeat", "schedule": 10.0},
     "make-hit-months": {"task": "tracking.make_hit_months", "schedule": 6 * 3600.0},
+    "seal-ledgers": {"task": "consent.seal_all_ledgers", "schedule": 60.0},
     "end-justifications": {"task": "consent.apply_ended_justifications", "schedule": 60.0},
     "refresh-permissions": {"task": "consent.refresh_all_permissions", "schedule": 6 * 3600.0},
     "send-due-receipts": {"task": "privacy.send_due_receipts", "schedule": 60.0},

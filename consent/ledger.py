@@ -21,13 +21,14 @@ from consent.rules import ChoiceValue, Kind, Source
 from websites.models import Website
 
 # Of advisory locks; the second number is the organization.
-_EVENTS, _TEXTS = 7301, 7302
+_EVENTS, _TEXTS, _KEYS = 7301, 7302, 7303
 _LARGEST = 2**31
 
 
-def _lock(function: str, what: int, organization: Organization) -> None:
+def _lock(function: str, what: int, organization: Organization) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {function}(%s, %s)", [what, organization.pk % _LARGEST])
+        return cursor.fetchone()[0] is not False
 
 
 def write_events(organization: Organization) -> None:
@@ -35,9 +36,19 @@ def write_events(organization: Organization) -> None:
     _lock("pg_advisory_xact_lock_shared", _EVENTS, organization)
 
 
-def see_all_events(organization: Organization) -> None:
-    """Wait until nobody is writing; nobody begins before this transaction ends. Keep it short."""
-    _lock("pg_advisory_xact_lock", _EVENTS, organization)
+def see_all_events(organization: Organization, *, insist: bool) -> bool:
+    """Whether nobody is writing; then nobody begins before this transaction ends, so keep it short.
+
+    Does not wait, since whoever comes to write would wait behind; unless it is to ``insist``.
+    """
+    if insist:
+        return _lock("pg_advisory_xact_lock", _EVENTS, organization)
+    return _lock("pg_try_advisory_xact_lock", _EVENTS, organization)
+
+
+def alone_with_keys(organization: Organization) -> None:
+    """One seal after the other, and one first key."""
+    _lock("pg_advisory_xact_lock", _KEYS, organization)
 
 
 # --- Wordings ---------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from consent.columns import write_choices
 from consent.grounds import Decided as Decided
 from consent.grounds import decide_all
 from consent.grounds import decisions_for as decisions_for
-from consent.models import Choice, LegalJustification, Notice, PolicyProposal, ProposalState, Subscription
+from consent.models import Choice, ConsentText, LegalJustification, Notice, PolicyProposal, ProposalState, Subscription
 from consent.reasons import BASES, REASONS
 from consent.rules import (
     INDIVIDUAL,
@@ -54,6 +54,14 @@ def country_name(code: str) -> str:
 def notices_of(organization: Organization, website: Website) -> QuerySet[Notice]:
     """All notices of a website, latest first."""
     return Notice.objects.filter(organization=organization, website=website).select_related("published_by")
+
+
+def consent_text_for(
+    organization: Organization, website: Website | None, *, language: str, place: str
+) -> ConsentText | None:
+    """What people are asked at a place of a website in a language; None when nobody wrote it yet."""
+    texts = ConsentText.objects.filter(organization=organization, website=website, language=language, place=place)
+    return texts.order_by("-version").first()
 
 
 def justifications_of(organization: Organization, website: Website) -> QuerySet[LegalJustification]:

@@ -9,6 +9,7 @@ from accounts.models import Organization
 from common.tenancy import call_door, tenant
 from consent.selectors import is_outdated
 from consent.services import end_pauses, refresh_permissions
+from consent.services.sealing import is_due, newest_event, seal_up_to
 from websites.models import Website
 
 
@@ -40,6 +41,30 @@ def apply_ended_justifications() -> int:
                 refresh_permissions(organization, website, now=now)
                 applied += 1
     return applied
+
+
+@shared_task(name="consent.seal_ledger")
+def seal_ledger(organization_id: int) -> int:
+    """Seal what was chosen since the last seal, unless that was just now: then the schedule does. Says how many."""
+    return _seal(organization_id, at_once=False)
+
+
+@shared_task(name="consent.seal_all_ledgers")
+def seal_all_ledgers() -> int:
+    """Seal the consent history of every organization in which something was chosen. Says how many anchors it took."""
+    return sum(_seal(organization_id, at_once=True) for (organization_id,) in call_door("door_unsealed_ledgers"))
+
+
+def _seal(organization_id: int, *, at_once: bool) -> int:
+    now = timezone.now()
+    # A transaction of its own: whoever comes to write waits for its end.
+    with tenant(organization_id):
+        organization = Organization.objects.get(pk=organization_id)
+        newest = newest_event(organization, now=now) if at_once or is_due(organization, now=now) else None
+    if newest is None:
+        return 0
+    with tenant(organization_id):
+        return seal_up_to(organization, newest, now=now)
 
 
 @shared_task(name="consent.end_pauses")

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.forms import ModelForm
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django_countries import countries
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
-from accounts.admin import organization_of
+from accounts.admin import organization_of, role_of
 from accounts.models import Organization, Role
 from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
+from consent.dossier import build_dossier, pack_dossier
 from consent.models import Choice, ChoiceLabel, Topic
 from consent.reasons import VERDICTS
 from consent.rules import Kind, Source, Verdict
 from consent.selectors import active_subscriptions, why
 from consent.services import record_choice
+from consent.words import ABOUT, SOURCES
 from intake import services
 from intake.admin.imports import READERS, member_of
 from intake.admin.paging import PeopleList, PeoplePaginator
@@ -49,14 +52,9 @@ LABELS = {
     ChoiceLabel.UNKNOWN: "default",
     ChoiceLabel.INFORMED: "info",
 }
+# Who may take the proof of what somebody chose out of the console.
+PROVERS = frozenset({Role.OWNER, Role.DPO})
 KINDS = {Kind.OPENS: gettext_lazy("Opens"), Kind.CLICKS: gettext_lazy("Clicks")}
-ABOUT = {**{kind.value: label for kind, label in KINDS.items()}, "anonymous": gettext_lazy("Anonymous totals")}
-SOURCES = {
-    Source.PERSON: gettext_lazy("the person"),
-    Source.MEMBER: gettext_lazy("a member"),
-    Source.IMPORT: gettext_lazy("an import"),
-    Source.API: gettext_lazy("the API"),
-}
 
 # How an answer came. Those of imports are named by their file.
 METHODS = {
@@ -222,7 +220,11 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
         return Participant.objects.filter(organization=organization, pk=pk).first()
 
     def get_urls(self) -> list[URLPattern]:
-        return [self.page("choice", self.choice_view), *super().get_urls()]
+        return [
+            self.page("choice", self.choice_view),
+            self.page("dossier", self.dossier_view),
+            *super().get_urls(),
+        ]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -258,6 +260,7 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
                     "source": SOURCES[Source(event.source)],
                     "method": METHODS.get(event.method, ""),
                     "import": imports.get(_import_number(event.method)),
+                    "scope": event.scope.name if len(scopes) > 1 else "",
                 }
                 for event in events
             ],
@@ -267,7 +270,25 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
             "older_received": len(received) == MESSAGES_SHOWN,
             "why": why(organization, participant, now=timezone.now()),
             "may_record": not role_may_not_change(self, request),
+            "may_prove": role_of(request) in PROVERS,
         }
+
+    def dossier_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The proof of consent of one person, to keep or to hand over. By POST: it seals what is not sealed yet."""
+        if role_of(request) not in PROVERS:
+            raise PermissionDenied
+        organization, now = organization_of(request), timezone.now()
+        participant = self.find(organization, pk)
+        if participant is None:
+            raise Http404
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        dossier = build_dossier(organization, participant, now=now)
+        language = get_language() or settings.LANGUAGE_CODE
+        response = HttpResponse(pack_dossier(dossier, language=language), content_type="application/zip")
+        response["Content-Disposition"] = f'attachment; filename="proof-of-consent-{participant.pk}.zip"'
+        response["Cache-Control"] = "no-store"
+        return response
 
     def choice_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Record what a person chose: a letter, a call. A yes that was not given is not made by typing it here."""
