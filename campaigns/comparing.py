@@ -23,6 +23,7 @@ from accounts.models import Organization
 from campaigns.forecasts import CopyClass, Forecast, decided_for, title_of
 from campaigns.lint import review_draft
 from campaigns.models import Email
+from campaigns.selectors import is_exempt_approved
 from delivery.composing import Composer
 from delivery.models import ContentSnapshot, Mailing
 from delivery.outbox import Claimed, Person
@@ -121,7 +122,14 @@ def _unsaved_mailing(organization: Organization, email: Email, compiled: Compile
         tracked_content=TrackedContent(organization=organization, website=website),
         compiled={**compiled.to_dict(), "envelope": asdict(envelope)},
     )
-    return Mailing(pk=0, organization=organization, website=website, snapshot=snapshot, purpose=email.purpose)
+    return Mailing(
+        pk=0,
+        organization=organization,
+        website=website,
+        snapshot=snapshot,
+        purpose=email.purpose,
+        exempt_approved=is_exempt_approved(organization, email),
+    )
 
 
 # --- What is in a message ---------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organization
 from campaigns.models import Email, EmailKind
-from campaigns.selectors import audience_of, many_people
+from campaigns.selectors import audience_of, is_exempt_approved, many_people
 from consent.reasons import REASONS
 from consent.rules import Kind, Level, Reason, Untracked
 from consent.selectors import Decided, country_name, decisions_for
@@ -195,6 +195,7 @@ def decided_for(
         people,
         purpose=email.purpose,
         now=now,
+        exempt_approved=is_exempt_approved(organization, email),
         subscribed_mail=email.topic_id is not None and needs_subscription(email.purpose),
         untracked=untracked_of(email),
     )

@@ -137,6 +137,46 @@ class FunctionalLink(TenantModel):
         return self.address
 
 
+class ExemptionState(models.TextChoices):
+    OPEN = "open", _("Waiting for a second person")
+    APPROVED = "approved", _("Approved")
+    DECLINED = "declined", _("Declined")
+
+
+class Exemption(TenantModel):
+    """That an email serves an exempt purpose and nothing else, as one member says and a second one confirms (rule S6).
+
+    Counts for the content that both saw: another body, subject or purpose needs another one.
+    """
+
+    email = models.ForeignKey(Email, on_delete=models.CASCADE, related_name="exemptions")
+    purpose = models.CharField(_("purpose"), max_length=16, choices=Purpose)
+    # Of what both people saw: campaigns.rules.content_digest.
+    digest = models.CharField(max_length=64)
+    reason = models.CharField(_("reason"), max_length=500)
+    state = models.CharField(_("state"), max_length=10, choices=ExemptionState, default=ExemptionState.OPEN)
+    proposed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField(_("proposed"))
+    decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(_("decided"), null=True)
+    note = models.TextField(_("note"), blank=True)
+    # Withdrawn by a member, or the email was changed: it counts no longer.
+    dropped_at = models.DateTimeField(_("dropped"), null=True)
+    dropped_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("exempt purpose")
+        verbose_name_plural = _("exempt purposes")
+        ordering = ("-proposed_at",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["email"],
+                name="one_exemption_at_a_time",
+                condition=models.Q(state__in=["open", "approved"], dropped_at=None),
+            ),
+        )
+
+
 class Launch(TenantModel):
     """The act of sending an email to its audience."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import unicodedata
 from calendar import monthrange
@@ -63,3 +65,9 @@ def utm_word(text: str) -> str:
         letter for letter in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(letter)
     )
     return "-".join(re.findall(r"\w+", folded))[:80].strip("-")
+
+
+def content_digest(*, purpose: str, subject: str, preheader: str, body_format: str, body: str, text: str) -> str:
+    """What two people saw when they confirmed an exempt purpose (S6); any other content has another one."""
+    seen = json.dumps([purpose, subject, preheader, body_format, body, text], ensure_ascii=False)
+    return hashlib.sha256(seen.encode()).hexdigest()

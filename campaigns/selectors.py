@@ -13,10 +13,11 @@ from django.utils import timezone
 
 from accounts.models import Organization
 from campaigns.asking import people_to_ask
-from campaigns.models import Campaign, Email, EmailKind, Launch, Participation
+from campaigns.models import Campaign, Email, EmailKind, Exemption, ExemptionState, Launch, Participation
+from campaigns.rules import content_digest
 from consent.models import Subscription
 from consent.selectors import active_subscriptions
-from delivery.models import MailingState, Message, MessageStatus, Suppression
+from delivery.models import MailingState, Message, MessageStatus, Purpose, Suppression
 from delivery.rules import blocking_reasons, needs_subscription
 from participants.models import Participant
 
@@ -26,6 +27,10 @@ UNFINISHED = (MailingState.SCHEDULED, MailingState.SENDING, MailingState.PAUSED)
 GONE_OUT = (MessageStatus.SENT, MessageStatus.UNKNOWN)
 # A copy in one of these never reached, and never will reach, a mail server.
 NOT_GONE_OUT = (MessageStatus.FAILED, MessageStatus.SUPPRESSED, MessageStatus.CANCELLED)
+
+
+# Those that the rule table may mark exempt (rule S6).
+EXEMPT_PURPOSES = frozenset({Purpose.AUTHENTICATION, Purpose.LEGAL_NOTICE})
 
 
 def get_campaign(organization: Organization, campaign_id: int) -> Campaign | None:
@@ -58,6 +63,36 @@ def get_launch(organization: Organization, launch_id: int) -> Launch | None:
 def launches_of(organization: Organization, email: Email) -> QuerySet[Launch]:
     """Every time that an email was sent or is to be sent, latest first."""
     return Launch.objects.filter(organization=organization, email=email).select_related("mailing", "launched_by")
+
+
+def digest_of(email: Email) -> str:
+    """What somebody sees of an email now, in one word."""
+    return content_digest(
+        purpose=email.purpose,
+        subject=email.subject,
+        preheader=email.preheader,
+        body_format=email.body_format,
+        body=email.body,
+        text=email.text,
+    )
+
+
+def exemption_of(organization: Organization, email: Email) -> Exemption | None:
+    """What counts, or waits, about the exempt purpose of an email as it is; None when nothing does (rule S6)."""
+    return (
+        Exemption.objects.filter(organization=organization, email=email, dropped_at=None, digest=digest_of(email))
+        .select_related("email", "proposed_by", "decided_by")
+        .order_by("-pk")
+        .first()
+    )
+
+
+def is_exempt_approved(organization: Organization, email: Email) -> bool:
+    """Whether two people said that this email, as it is, serves its exempt purpose and nothing else (rule S6)."""
+    if email.purpose not in EXEMPT_PURPOSES or email.pk is None:
+        return False
+    found = exemption_of(organization, email)
+    return found is not None and found.state == ExemptionState.APPROVED
 
 
 def unfinished_launches(organization: Organization, emails: Iterable[Email]) -> QuerySet[Launch]:

@@ -10,11 +10,12 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
+from campaigns.exemptions import drop_changed_exemption
 from campaigns.forecasts import untracked_of
 from campaigns.lint import links_of, review_draft
 from campaigns.models import Campaign, Email, EmailKind, FunctionalLink, FunctionalLinkKind, Launch
 from campaigns.rendering import problems_of
-from campaigns.selectors import audience_of, launches_of, many_people, unfinished_launches
+from campaigns.selectors import audience_of, is_exempt_approved, launches_of, many_people, unfinished_launches
 from delivery.models import Mailing, MailingState
 from delivery.rendering import CompiledEmail
 from delivery.rules import needs_subscription
@@ -61,6 +62,7 @@ def save_email(organization: Organization, email: Email, *, now: datetime) -> Em
         email.organization, email.created_at = organization, now
     email.updated_at = now
     email.save()
+    drop_changed_exemption(organization, email, now=now)
     return email
 
 
@@ -273,6 +275,7 @@ def _create_launch(
         not_before=starts_at,
         now=now,
         untracked=untracked_of(email),
+        exempt_approved=is_exempt_approved(organization, email),
     )
     return Launch.objects.create(
         organization=organization, email=email, mailing=mailing, launched_by=author, created_at=now

@@ -127,10 +127,12 @@ def create_mailing(
     not_before: datetime,
     now: datetime,
     untracked: Untracked | None = None,
+    exempt_approved: bool = False,
 ) -> Mailing:
     """A mailing of frozen content. It is sent once its messages are written and its time has come.
 
-    ``untracked``: why nothing of it is measured, whatever the settings say.
+    ``untracked``: why nothing of it is measured, whatever the settings say. ``exempt_approved``: two people said that
+    it serves its exempt purpose and nothing else (rule S6).
     """
     with tenant(organization.pk):
         return Mailing.objects.create(
@@ -140,6 +142,7 @@ def create_mailing(
             topic=topic,
             purpose=Purpose(purpose),
             untracked=untracked or "",
+            exempt_approved=exempt_approved,
             not_before=not_before,
             created_at=now,
         )

@@ -23,6 +23,7 @@ from accounts.admin import TenantRelatedFilter, organization_of
 from accounts.models import Organization
 from campaigns import services
 from campaigns.admin.base import StatusFilter, role_may_not_change
+from campaigns.admin.exempting import ExemptPagesAdmin
 from campaigns.admin.launching import LaunchPagesAdmin
 from campaigns.forms import EmailForm
 from campaigns.models import Campaign, Email, Launch
@@ -59,7 +60,7 @@ class EmailStatusFilter(StatusFilter):
 
 
 @admin.register(Email)
-class EmailAdmin(LaunchPagesAdmin):
+class EmailAdmin(ExemptPagesAdmin, LaunchPagesAdmin):
     form = EmailForm
     fieldsets = (
         (None, {"fields": ("campaign", "name", ("kind", "purpose"), "topic")}),
@@ -129,7 +130,7 @@ class EmailAdmin(LaunchPagesAdmin):
         """Beside the form stands what the privacy check finds in what was typed, saved or not."""
         email = context["adminform"].form.instance
         if isinstance(email, Email) and email.pk:
-            context |= self.lint_context(request, email)
+            context |= self.lint_context(request, email) | self.exempt_context(request, email)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def find(self, organization: Organization, pk: int) -> Email | None:
@@ -149,6 +150,7 @@ class EmailAdmin(LaunchPagesAdmin):
             self.page("preview", self.preview_view),
             self.page("preview_copy", self.copy_view, "preview/<str:copy>"),
             *self.launch_pages(),
+            *self.exempt_pages(),
             self.button("declare", self._declare),
             self.page("withdraw", self.withdraw_view, "links/<int:link_id>/withdraw"),
         ]

@@ -12,7 +12,7 @@ from consent.forms.texts import (
     notice_texts,
     starting_text,
 )
-from consent.forms.websites import CHOICES, SENTENCES, ChangeTrackingForm, WebsiteForm
+from consent.forms.websites import CHOICES, SENTENCES, ChangeTrackingForm, WebsiteForm, effect_of
 
 __all__ = [
     "CHOICES",
@@ -27,6 +27,7 @@ __all__ = [
     "NoticeForm",
     "StopForm",
     "WebsiteForm",
+    "effect_of",
     "notice_texts",
     "starting_text",
 ]
