@@ -260,6 +260,17 @@ def _write_down(
         )
 
 
+def judge_choices(organization: Organization, *, table: str, answers: Answers, now: datetime) -> Counter[Verdict]:
+    """What ``record_choices`` would say about the answers in a table. Writes nothing that outlives the transaction."""
+    if not table.isidentifier():
+        raise ValueError(f"not a table: {table!r}")
+    verdicts = {f"{kind}_verdict": sql for kind, sql in _per_kind(_VERDICT).items()}
+    with connection.cursor() as cursor:
+        cursor.execute(_ANSWERS.format(table=table, **verdicts), _parameters(organization, answers, now))
+        cursor.execute(_COUNTS)
+        return _count(cursor.fetchall())[0]
+
+
 def _parameters(organization: Organization, answers: Answers, now: datetime) -> dict[str, Any]:
     source = Source(answers.source)
     return {

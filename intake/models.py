@@ -273,7 +273,7 @@ class ConsentMove(TenantModel):
 
 
 class UnprovenYes(BulkTenantModel):
-    """A yes that somebody brought without saying where, when and with which words it was given. It counts as unknown."""
+    """A yes that came without where, when and with which words it was given (rule C7). It counts as unknown."""
 
     participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="unproven_yeses")
     scope = models.ForeignKey(ConsentScope, on_delete=models.CASCADE, related_name="+", db_index=False)

@@ -154,12 +154,16 @@ def _plain(name: str) -> str:
 _FIELD_BY_NAME: Mapping[str, Field] = {word: field for field, words in _NAMES.items() for word in words.split()}
 
 
+EXPORTED_SCOPE = "consent_scope"
+
+
 def guess_mapping(header: Sequence[str], *, kind: Kind) -> dict[str, str]:
     """What each column is read as, by its name. Each field is taken once; other columns become attributes."""
     mapping: dict[str, str] = {}
     for name in header:
         field = _FIELD_BY_NAME.get(_plain(name))
-        if is_unnamed(name):
+        # An export names the scope of its choices; the answers of an import belong to the default one.
+        if is_unnamed(name) or name == EXPORTED_SCOPE:
             mapping[name] = LEFT_OUT
         elif field in FIELDS_OF[kind] and field.value not in mapping.values():
             mapping[name] = field.value

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
+from django.db.models import BooleanField, Count, F, Func, Q, QuerySet, Value
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization
@@ -17,7 +17,7 @@ from consent.models import Choice, ChoiceEvent, Subscription
 from consent.reasons import REASONS
 from consent.rules import Kind, Level, Reason
 from delivery.models import Message, Suppression
-from intake.models import Import, ImportIssue, ImportState
+from intake.models import ConsentMove, Import, ImportIssue, ImportState, UnprovenYes
 from intake.reasons import ISSUES, count_sentences
 from intake.rules import Issue
 from participants.models import Participant
@@ -208,3 +208,28 @@ def imports_named(organization: Organization, events: list[ChoiceEvent]) -> dict
     """The imports that brought some of these answers; each holds the provenance of all of its answers (rules C7)."""
     numbers = {int(event.method.removeprefix("import:")) for event in events if event.method.startswith("import:")}
     return Import.objects.filter(organization=organization).in_bulk(numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class UnprovenSource:
+    """A file or a move that brought yeses without provenance."""
+
+    origin: str
+    source: Import | ConsentMove
+    people: int
+
+
+def unproven_sources(organization: Organization) -> list[UnprovenSource]:
+    """Where yeses came from that wait for their evidence, latest first (rule C7)."""
+    waiting = UnprovenYes.objects.filter(organization=organization)
+    found: list[UnprovenSource] = []
+    for origin, model in (("import", Import), ("move", ConsentMove)):
+        people = dict(
+            waiting.filter(**{f"source_{origin}__isnull": False})
+            .values_list(f"source_{origin}")
+            .annotate(Count("participant", distinct=True))
+            .order_by()
+        )
+        rows = model.objects.filter(organization=organization, pk__in=list(people)).order_by("-created_at")
+        found += [UnprovenSource(origin, row, people[row.pk]) for row in rows]
+    return found

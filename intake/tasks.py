@@ -11,8 +11,10 @@ from accounts.models import Organization
 from common.jobs import after_commit
 from common.tenancy import call_door, tenant
 from intake import confirmations
+from intake.exporting import run_export as run_one_export
 from intake.imports import QUIET_SECONDS
 from intake.imports import run_import as run_one
+from intake.moving import run_move as run_one_move
 
 
 @shared_task(name="intake.run_import")
@@ -21,13 +23,29 @@ def run_import(organization_id: int, import_id: int) -> None:
     run_one(organization_id, import_id)
 
 
+@shared_task(name="intake.run_move")
+def run_move(organization_id: int, move_id: int) -> None:
+    """Move answers into the native tracking consent."""
+    run_one_move(organization_id, move_id)
+
+
+@shared_task(name="intake.run_export")
+def run_export(organization_id: int, export_id: int) -> None:
+    """Write the people of an organization to a file."""
+    run_one_export(organization_id, export_id)
+
+
 @shared_task(name="intake.resume_imports")
 def resume_imports() -> int:
-    """Find imports that wait though nobody was told, or whose run died, and have them run. Says how many."""
+    """Find imports, moves and exports that wait though nobody was told, or whose run died, and have them run."""
     quiet_since = timezone.now() - timedelta(seconds=QUIET_SECONDS)
     waiting = call_door("door_waiting_imports", [quiet_since])
     for organization_id, import_id in waiting:
         after_commit("intake.run_import", organization_id=organization_id, import_id=import_id)
+    for organization_id, move_id in call_door("door_waiting_moves", [quiet_since]):
+        after_commit("intake.run_move", organization_id=organization_id, move_id=move_id)
+    for organization_id, export_id in call_door("door_waiting_exports", [quiet_since]):
+        after_commit("intake.run_export", organization_id=organization_id, export_id=export_id)
     return len(waiting)
 
 

@@ -21,6 +21,7 @@ from consent.rules import Kind, Verdict
 from consent.services import apply_move
 from delivery.refusals import erased_addresses, keeps_addresses_out
 from intake.models import Import
+from intake.moving import list_unproven
 from intake.readers.participants import COLUMNS
 from intake.readers.rows import Chunk, Listed
 from intake.rules import CONSENT_FIELDS, Issue
@@ -231,6 +232,8 @@ def _record_answers(work: _Work, answers: Answers, *, people: int) -> None:
     work.counts["choices_recorded"] = verdicts[Verdict.APPLIED]
     kept = {issue: verdicts[verdict] for verdict, issue in _LISTED_VERDICTS.items() if verdicts[verdict]}
     work.counts.update(kept)
+    if verdicts[Verdict.NO_PROVENANCE]:
+        list_unproven(work.organization, now=work.now, source_import=work.source)
     if kept:
         work.execute(_INDEX)
         _list_verdicts(work)

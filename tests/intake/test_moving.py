@@ -1,0 +1,250 @@
+"""Answers that were kept as an attribute, or came without provenance, on their way into the native field (C6, C7)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from accounts.models import Organization
+from common.tenancy import tenant
+from consent.models import Choice, ChoiceEvent
+from consent.rules import ChoiceValue
+from consent.selectors import consent_columns
+from intake.exporting import run_export, start_export
+from intake.imports import run_import
+from intake.models import ConsentMove, ImportState, PeopleExport, UnprovenYes
+from intake.moving import MovePlan, MoveRefused, add_evidence, attribute_values, run_move, start_move, try_move
+from participants.models import Participant
+from tests.campaigns.console import signed_in
+from tests.intake.importing import prepare
+from tests.support.cast import Cast
+from tests.support.world import choose, later, make_participant
+from websites.models import ConsentScope
+from websites.services import ensure_default_scope
+
+pytestmark = pytest.mark.django_db
+
+YES, NO = ChoiceValue.YES, ChoiceValue.NO
+PROVENANCE = {
+    "where": "Shop checkout",
+    "collected_at": "2026-06-01",
+    "wording": "May we measure?",
+    "evidence": "Contract folder 7",
+    "vouched_by": "Ana",
+}
+MAPPING = {"Oui": "yes", "Non": "no", "peut-être": ""}
+
+
+@pytest.fixture
+def scope(cast: Cast, now: datetime) -> ConsentScope:
+    with tenant(cast.bakery.pk):
+        return ensure_default_scope(cast.bakery, now=now)
+
+
+@pytest.fixture
+def people(cast: Cast, now: datetime) -> dict[str, Participant]:
+    values = {"yes": "Oui", "spaced": " Oui ", "no": "Non", "maybe": "peut-être", "refuser": "Oui", "none": None}
+    made = {}
+    for name, value in values.items():
+        attributes = {} if value is None else {"optin": value}
+        made[name] = make_participant(cast.bakery, f"{name}@mail.example.org", attributes=attributes, now=now)
+    choose(cast.bakery, made["refuser"], opens=NO, clicks=NO, now=now)
+    return made
+
+
+def plan(scope: ConsentScope, **changes: Any) -> MovePlan:
+    return MovePlan(**{"attribute": "optin", "scope": scope, "mapping": MAPPING, "provenance": PROVENANCE, **changes})
+
+
+def move(organization: Organization, wanted: MovePlan, author: Any, now: datetime) -> ConsentMove:
+    with tenant(organization.pk):
+        started = start_move(organization, wanted, author=author, now=now)
+        return run_move(organization.pk, started.pk, clock=lambda: now)
+
+
+def answers(cast: Cast) -> dict[str, tuple[str, str]]:
+    with tenant(cast.bakery.pk):
+        return {
+            row.participant.email.partition("@")[0]: (row.opens, row.clicks)
+            for row in Choice.objects.select_related("participant")
+        }
+
+
+def test_a_move_says_before_what_it_does_after(
+    cast: Cast, scope: ConsentScope, people: dict[str, Participant], now: datetime
+) -> None:
+    wanted, then = plan(scope), later(now, hours=1)
+    with tenant(cast.bakery.pk):
+        assert attribute_values(cast.bakery, "optin") == [("Oui", 3), ("Non", 1), ("peut-être", 1)]
+        before = ChoiceEvent.objects.count()
+        promised = try_move(cast.bakery, wanted, author=cast.ana, now=then)
+        assert ChoiceEvent.objects.count() == before
+        assert not ConsentMove.objects.exists()
+    assert promised == {"people": 4, "applied": 6, "kept_persons_own": 2}
+    done = move(cast.bakery, wanted, cast.ana, then)
+    assert (done.state, done.counts) == (ImportState.DONE, promised)
+    assert answers(cast) == {
+        "yes": ("yes", "yes"), "spaced": ("yes", "yes"), "no": ("no", "no"), "refuser": ("no", "no"),
+    }  # fmt: skip
+    with tenant(cast.bakery.pk):
+        event = ChoiceEvent.objects.filter(method=f"move:{done.pk}").first()
+        assert event is not None
+        assert (event.source, event.evidence, event.actor) == ("import", {"move": done.pk}, cast.ana)
+        assert run_move(cast.bakery.pk, done.pk, clock=lambda: then).counts == promised
+
+
+def test_c6_a_move_never_turns_a_persons_no(
+    cast: Cast, scope: ConsentScope, people: dict[str, Participant], now: datetime
+) -> None:
+    done = move(cast.bakery, plan(scope, mapping={"Oui": "yes"}), cast.ana, later(now, hours=1))
+    assert done.counts["kept_persons_own"] == 2
+    assert answers(cast)["refuser"] == ("no", "no")
+
+
+def test_a_move_may_be_about_clicks_alone(
+    cast: Cast, scope: ConsentScope, people: dict[str, Participant], now: datetime
+) -> None:
+    move(cast.bakery, plan(scope, opens=False), cast.ana, later(now, hours=1))
+    assert answers(cast)["yes"] == ("unknown", "yes")
+
+
+def test_c7_without_provenance_a_yes_stays_unknown_until_somebody_adds_the_evidence(
+    cast: Cast, scope: ConsentScope, people: dict[str, Participant], now: datetime
+) -> None:
+    incomplete = plan(scope, provenance={**PROVENANCE, "evidence": " "})
+    done = move(cast.bakery, incomplete, cast.ana, later(now, hours=1))
+    assert done.counts == {"people": 4, "applied": 2, "no_provenance": 4, "kept_persons_own": 2}
+    assert answers(cast) == {"no": ("no", "no"), "refuser": ("no", "no")}
+    with tenant(cast.bakery.pk):
+        assert {one.participant_id for one in UnprovenYes.objects.all()} == {people["yes"].pk, people["spaced"].pk}
+    choose(cast.bakery, people["spaced"], opens=NO, now=later(now, hours=2))
+    with tenant(cast.bakery.pk):
+        with pytest.raises(MoveRefused, match="All of it is needed"):
+            add_evidence(cast.bakery, done, provenance={}, author=cast.ana, now=now)
+        proven = add_evidence(cast.bakery, done, provenance=PROVENANCE, author=cast.ana, now=later(now, hours=3))
+        proven = run_move(cast.bakery.pk, proven.pk, clock=lambda: later(now, hours=3))
+        assert not UnprovenYes.objects.exists()
+        with pytest.raises(MoveRefused, match="No yes waits"):
+            add_evidence(cast.bakery, done, provenance=PROVENANCE, author=cast.ana, now=now)
+    assert proven.counts == {"people": 2, "applied": 3, "kept_persons_own": 1}
+    assert answers(cast)["yes"] == ("yes", "yes")
+    assert answers(cast)["spaced"] == ("no", "yes")
+
+
+def test_c7_an_import_lists_its_unproven_yeses_too(cast: Cast, scope: ConsentScope, now: datetime) -> None:
+    source = prepare(cast.bakery, "email,consent_email_tracking\nzoe@mail.example.org,yes\n", now=now)
+    with tenant(cast.bakery.pk):
+        done = run_import(cast.bakery.pk, source.pk, clock=lambda: now)
+        assert done.counts["yes_without_provenance"] == 2
+        assert [(one.opens, one.clicks, one.source_import) for one in UnprovenYes.objects.all()] == [(True, True, done)]
+        proven = add_evidence(cast.bakery, done, provenance=PROVENANCE, author=cast.ana, now=later(now, hours=1))
+        run_move(cast.bakery.pk, proven.pk, clock=lambda: later(now, hours=1))
+    assert answers(cast) == {"zoe": ("yes", "yes")}
+
+
+def test_a_plan_that_says_nothing_is_refused(cast: Cast, scope: ConsentScope, now: datetime) -> None:
+    for wrong in (plan(scope, mapping={"Oui": ""}), plan(scope, opens=False, clicks=False)):
+        with tenant(cast.bakery.pk), pytest.raises(MoveRefused):
+            start_move(cast.bakery, wrong, author=cast.ana, now=now)
+
+
+# --- There and back ---------------------------------------------------------------------------------------------------
+
+
+def test_what_was_exported_is_imported_again_and_changes_no_choice(
+    cast: Cast, scope: ConsentScope, now: datetime
+) -> None:
+    both = [(YES, YES), (NO, NO), (YES, NO), (NO, YES), (YES, None), (None, NO), (None, None)]
+    for number, (opens, clicks) in enumerate(both):
+        person = make_participant(
+            cast.bakery, f"p{number}@mail.example.org", country="BE", attributes={"city": "=Liège", "age": 7}, now=now
+        )
+        if opens or clicks:
+            choose(cast.bakery, person, opens=opens, clicks=clicks, now=now)
+
+    def known() -> list[dict[str, str]]:
+        with tenant(cast.bakery.pk):
+            choices = {row.participant_id: row for row in Choice.objects.all()}
+            return [consent_columns(choices.get(one.pk)) for one in Participant.objects.order_by("email")]
+
+    before = known()
+    with tenant(cast.bakery.pk):
+        export = run_export(
+            cast.bakery.pk, start_export(cast.bakery, scope=scope, author=cast.ana, now=now).pk, clock=lambda: now
+        )
+        with export.file.open("rb") as file:
+            text = file.read().decode("utf-8-sig")
+        events = ChoiceEvent.objects.count()
+    assert (export.state, export.rows) == (ImportState.DONE, 7)
+    header, first, *_more = text.splitlines()
+    assert header.endswith("consent_email_tracking,consent_email_opens,consent_email_clicks,consent_scope")
+    assert "'=Liège" in first
+    source = prepare(cast.bakery, text, now=later(now, hours=1))
+    assert source.mapping["consent_scope"] == ""
+    with tenant(cast.bakery.pk):
+        run_import(cast.bakery.pk, source.pk, clock=lambda: later(now, hours=1))
+    assert known() == before
+    with tenant(cast.bakery.pk):
+        # A no that is said again gets a later date; nothing else is written.
+        assert {event.value for event in ChoiceEvent.objects.order_by("pk")[events:]} <= {"no"}
+
+
+# --- The pages --------------------------------------------------------------------------------------------------------
+
+ADD = "/console/intake/consentmove/add/"
+FORM = {"attribute": "optin", "about": "both", "value_0": "yes", "value_1": "no", "value_2": "", **PROVENANCE}
+
+
+def test_the_pages_lead_from_an_attribute_to_its_report(
+    cast: Cast, scope: ConsentScope, people: dict[str, Participant]
+) -> None:
+    client = signed_in(cast.max)
+    assert "<option>optin</option>" in client.get(ADD).content.decode()
+    page = client.get(ADD, {"attribute": "optin"}).content.decode()
+    assert "peut-être" in page
+    form = {**FORM, "scope": scope.pk}
+    tried = client.post(ADD, {**form, "try": "1"}).content.decode()
+    assert "What it would do" in tried
+    assert '<span class="campaigns-count">6</span> <span>Applied.</span>' in tried
+    assert answers(cast) == {"refuser": ("no", "no")}
+    refused = client.post(ADD, {**form, "value_0": "", "value_1": "", "start": "1"})
+    assert refused.status_code == 422
+    assert "at least one value" in refused.content.decode()
+    started = client.post(ADD, {**form, "evidence": "", "start": "1"})
+    with tenant(cast.bakery.pk):
+        move_ = ConsentMove.objects.get()
+        run_move(cast.bakery.pk, move_.pk)
+    report = client.get(started["Location"]).content.decode()
+    assert "2 people said yes, but nobody said how." in report
+    listed = client.get("/console/intake/consentmove/unproven/").content.decode()
+    evidence = f"/console/intake/consentmove/unproven/move/{move_.pk}/"
+    assert f'href="{evidence}"' in listed
+    assert client.post(evidence, {**PROVENANCE, "wording": ""}).status_code == 422
+    assert client.post(evidence, PROVENANCE).status_code == 302
+    with tenant(cast.bakery.pk):
+        run_move(cast.bakery.pk, ConsentMove.objects.latest("pk").pk)
+    assert answers(cast)["yes"] == ("yes", "yes")
+
+
+def test_an_export_is_asked_for_and_fetched(cast: Cast, scope: ConsentScope, people: dict[str, Participant]) -> None:
+    client = signed_in(cast.max)
+    assert client.post("/console/intake/peopleexport/start/", {"scope": scope.pk}).status_code == 302
+    with tenant(cast.bakery.pk):
+        export = run_export(cast.bakery.pk, PeopleExport.objects.get().pk)
+    address = f"/console/intake/peopleexport/{export.pk}/participants.csv/"
+    assert address in client.get("/console/intake/peopleexport/").content.decode()
+    answer = client.get(address)
+    assert answer["Content-Disposition"] == 'attachment; filename="participants.csv"'
+    assert b"yes@mail.example.org" in b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    stranger = signed_in(cast.cleo)
+    assert stranger.get(address).status_code == 404
+    assert stranger.post("/console/intake/peopleexport/start/", {"scope": scope.pk}).status_code == 404
+
+
+def test_viewers_see_none_of_it(cast: Cast, scope: ConsentScope, people: dict[str, Participant]) -> None:
+    client = signed_in(cast.ben)
+    for page in ("consentmove/", "consentmove/add/", "consentmove/unproven/", "peopleexport/"):
+        assert client.get(f"/console/intake/{page}").status_code == 403
+    assert client.post("/console/intake/peopleexport/start/", {"scope": scope.pk}).status_code == 403
