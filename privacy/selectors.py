@@ -18,7 +18,7 @@ from delivery.models import Message, MessageStatus, Suppression, SuppressionReas
 from delivery.templating import TemplateError, parse, render
 from participants.models import Participant
 from privacy import words
-from privacy.models import FreshLink
+from privacy.models import FreshLink, InactivityCheck
 from tracking.forgetting import hit_keeping
 from tracking.models import (
     Actor,
@@ -52,6 +52,17 @@ def message_of_unsubscribe_key(key: str) -> tuple[int, int] | None:
     """(organization, message) behind /u/<key>, None for a key that means nothing."""
     found = _through("door_unsubscribe_key", key)
     return (found[0], found[1]) if found else None
+
+
+def inactivity_check_of_key(key: str) -> tuple[int, int] | None:
+    """(organization, check) behind /s/<key>, None for a key that means nothing."""
+    found = _through("door_inactivity_check", key)
+    return (found[0], found[1]) if found else None
+
+
+def load_inactivity_check(organization_id: int, check_id: int) -> InactivityCheck | None:
+    rows = InactivityCheck.objects.select_related("organization", "participant", "rule__website")
+    return rows.filter(organization=organization_id, pk=check_id).first()
 
 
 def hash_of_key(key: str) -> str:

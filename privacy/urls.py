@@ -8,4 +8,5 @@ urlpatterns = [
     path("p/<str:key>", views.preferences, name="preferences"),
     path("u/<str:key>", views.unsubscribe, name="unsubscribe"),
     path("me/<str:key>", views.own_data, name="own_data"),
+    path("s/<str:key>", views.stay, name="stay"),
 ]

@@ -2,6 +2,7 @@
 
 from privacy.views.own_data import own_data
 from privacy.views.preferences import preferences
+from privacy.views.stay import stay
 from privacy.views.unsubscribe import unsubscribe
 
-__all__ = ["own_data", "preferences", "unsubscribe"]
+__all__ = ["own_data", "preferences", "stay", "unsubscribe"]

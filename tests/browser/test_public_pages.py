@@ -10,9 +10,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from common.keys import encode_key
 from common.tenancy import tenant
 from tests.browser.conftest import picture
-from tests.privacy.pages import Home, make_home
+from tests.privacy.pages import Home, ask_to_stay, make_home
 from tests.support.cast import Cast
 from websites.models import ConsentScope, Website
 
@@ -120,6 +121,8 @@ def walk(page: Page, home: Home) -> Iterator[str]:
     yield "own data, erase"
     page.goto(home.link("fresh_link_address"))
     yield "new address"
+    page.goto(f"/s/{encode_key(ask_to_stay(home).key)}")
+    yield "stay"
     page.goto(home.unsubscribe)
     yield "unsubscribe"
     page.locator("button[value=everything]").click()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.http import HttpResponse
 from django.test import Client
 
-from common.keys import encode_key
+from common.keys import encode_key, new_key
 from common.tenancy import tenant
 from consent.models import Choice, Subscription, Topic
 from consent.services import ensure_preference_keys
 from delivery.models import ContentSnapshot, Mailing, Message, ServiceMessage
 from participants.models import Participant
+from privacy.models import InactivityCheck, InactivityRule
 from tests.support.cast import Cast
 from tests.support.world import make_participant, make_topic, make_website, subscribe_to
 from tracking.models import TrackedContent
@@ -112,3 +113,18 @@ def send_copy(cast: Cast, topic: Topic, person: Participant, *, now: datetime, w
         )
         message.refresh_from_db()
     return message
+
+
+def ask_to_stay(home: Home) -> InactivityCheck:
+    """Zoe has been silent, and was asked."""
+    asked_at = home.message.queued_at
+    with tenant(home.cast.bakery.pk):
+        rule, _made = InactivityRule.objects.get_or_create(organization=home.cast.bakery, website=home.website)
+        return InactivityCheck.objects.create(
+            organization=home.cast.bakery,
+            rule=rule,
+            participant=home.zoe,
+            key=new_key(),
+            asked_at=asked_at,
+            answer_by=asked_at + timedelta(days=30),
+        )

@@ -147,7 +147,7 @@ def test_s4_an_objection_is_apart_from_the_answer(client: Client, home: Home) ->
 
 def test_a_key_that_means_nothing_gets_a_clear_page(client: Client) -> None:
     for key in (encode_key(new_key()), "x", "é" * 22, "A" * 400):
-        for letter in ("p", "u", "me"):
+        for letter in ("p", "u", "me", "s"):
             response = client.get(f"/{letter}/{key}")
             assert response.status_code == 404
             assert "<h1>" in response.content.decode()

@@ -11,8 +11,9 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from common.keys import encode_key
 from privacy import urls
-from tests.privacy.pages import PREFETCH, SCANNER, Home
+from tests.privacy.pages import PREFETCH, SCANNER, Home, ask_to_stay
 from tests.support.extraction import ROOT, texts_of_template
 from tests.support.hits import fingerprint
 
@@ -28,6 +29,7 @@ def addresses(client: Client, home: Home) -> dict[str, str]:
         "preferences": home.preferences,
         "unsubscribe": home.unsubscribe,
         "own_data": home.link(),
+        "stay": f"/s/{encode_key(ask_to_stay(home).key)}",
         "own_data, used": address,
         "own_data, new address": home.link("fresh_link_address"),
     }
@@ -42,7 +44,7 @@ def test_h2_looking_changes_no_row_in_any_table(client: Client, home: Home) -> N
             for query in ("", "?lang=de", "?do=leave&both=no&act=everything&page=x"):
                 for method in (client.get, client.head):
                     assert method(address + query, headers=headers).status_code == 200
-    for letter in ("p", "u", "me"):
+    for letter in ("p", "u", "me", "s"):
         client.get(f"/{letter}/AAAAAAAAAAAAAAAAAAAAAA")
     assert fingerprint() == before
 
