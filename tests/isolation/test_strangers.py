@@ -27,7 +27,7 @@ from intake.models import Import
 from participants.models import Participant
 from tests.support.cast import Cast
 from tests.support.world import make_participant, make_website, subscribe_to
-from websites.models import Website
+from websites.models import ConsentScope, Website
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +43,7 @@ def rows(cast: Cast, now: datetime) -> dict[type[Model], Model]:
     person = make_participant(bakery, f"{MARKER}@home.example", now=now, first_name=MARKER)
     with tenant(bakery.pk):
         Organization.objects.update(name=f"Bakery {MARKER}")
+        ConsentScope.objects.update(name=f"Brands {MARKER}")
         common = {"organization": bakery}
         topic = Topic.objects.create(**common, website=website, name=MARKER)
         campaign = Campaign.objects.create(**common, website=website, name=MARKER)
