@@ -16,9 +16,9 @@ from django.core.handlers.asgi import ASGIHandler
 
 from config.hosts import KnownHosts
 from tracking.asgi import Answer, HitApplication, Receive, Scope, Send
+from tracking.doors import tracking_domains
 from tracking.recorder import Recorder
 from tracking.rules import CLICK_PREFIX, PIXEL_PREFIX
-from tracking.selectors import tracking_domains
 
 HIT_PREFIXES = (PIXEL_PREFIX, CLICK_PREFIX)
 HEALTHY = Answer(200, [(b"content-type", b"application/json")], b'{"status": "ok"}')

@@ -6,21 +6,11 @@ from datetime import datetime
 
 from django.db import connection
 
-from common.tenancy import call_door
 from consent.grounds import choice_state, permission_of
 from consent.models import Choice
 from consent.rules import Kind, Level, Purpose, SentCopy, level_at_hit
 from tracking.models import TrackedMessage
 from websites.models import MeasurementPermission
-
-
-def tracking_domains() -> frozenset[str]:
-    """The hosts of all websites' tracked links. Called from a thread of its own, so it leaves no connection behind."""
-    try:
-        return frozenset(domain for _, domain in call_door("door_tracking_domains"))
-    finally:
-        connection.close()
-
 
 MONTHS_MADE = """
 SELECT to_char(month, 'YYYY-MM') FROM generate_series(0, 1) AS n,

@@ -287,7 +287,7 @@ def test_tracking_domains_stay_known_while_the_database_is_away() -> None:
 
 def test_the_tracking_domains_of_all_websites_are_known_by_their_door(copies: Copies) -> None:
     from common.tenancy import tenant
-    from tracking.selectors import tracking_domains
+    from tracking.doors import tracking_domains
 
     with tenant(copies.organization.pk):
         copies.website.tracking_domain = "Links.Bread.example"
