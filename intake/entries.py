@@ -16,8 +16,8 @@ from accounts.models import Organization
 from campaigns.models import Participation
 from campaigns.standing import send_standing
 from common.tenancy import tenant
-from consent.models import Basis, Choice, ConsentText, InformedGround, Subscription
-from consent.rules import ChoiceValue, Kind, Source
+from consent.models import Basis, Choice, ConsentText, Subscription
+from consent.rules import ChoiceValue, InformedGround, Kind, Source
 from consent.services import record_choice, record_informed, subscribe
 from delivery.models import Suppression
 from delivery.refusals import is_suppressed_hash, welcome_back

@@ -55,7 +55,7 @@ def _framed(view: View) -> View:
                 "script-src": [CSP.SELF],
                 "frame-ancestors": hosts,
             }
-            response.xframe_options_exempt = True  # type: ignore[attr-defined]
+            response.xframe_options_exempt = True
         return response
 
     return wrapped

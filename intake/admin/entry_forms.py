@@ -360,7 +360,7 @@ def _preview(form: EntryForm, language: str, *, now: datetime) -> str:
     questions = fields_of(organization, form)
     shown = page_shown(form, questions, language, now=now)
     with translation.override(language):
-        context = {
+        context: dict[str, Any] = {
             "organization": organization,
             "entry_form": form,
             "language": language,
