@@ -46,6 +46,9 @@ CONSOLE_MENU: list[dict[str, Any]] = [
         "items": [
             _item(_("Participants"), "group", "admin:participants_participant_changelist"),
             _item(_("Imports"), "upload_file", "admin:intake_import_changelist"),
+            _item(_("Moved consents"), "move_down", "admin:intake_consentmove_changelist"),
+            _item(_("Yeses without evidence"), "help", "admin:intake_consentmove_unproven"),
+            _item(_("Exports"), "download", "admin:intake_peopleexport_changelist"),
             _item(_("Suppressed addresses"), "block", "admin:delivery_suppression_changelist"),
         ],
     },
