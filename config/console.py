@@ -34,7 +34,9 @@ CONSOLE_CSP = {
     "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],
 }
 
-OWN_APPS = frozenset({"accounts", "websites", "participants", "consent", "tracking", "delivery", "campaigns", "intake"})
+OWN_APPS = frozenset(
+    {"accounts", "websites", "participants", "consent", "tracking", "delivery", "campaigns", "intake", "privacy"}
+)
 
 
 class ConsoleSite(UnfoldAdminSite):

@@ -26,6 +26,16 @@ def _item(title: Any, icon: str, url_name: str) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": reverse_lazy(url_name)}
 
 
+def _answers_for_rights(request: HttpRequest) -> bool:
+    """Owners and the data protection officer."""
+    membership = getattr(request, "membership", None)
+    return membership is not None and membership.role in ("owner", "dpo")
+
+
+def _duty(title: Any, icon: str, page: str) -> dict[str, Any]:
+    return _item(title, icon, f"admin:privacy_personrequest_{page}") | {"permission": _answers_for_rights}
+
+
 # Titles as in product.md; each group is a heading of the sidebar.
 CONSOLE_MENU: list[dict[str, Any]] = [
     {"items": [_item(_("Overview"), "dashboard", "admin:index")]},
@@ -53,6 +63,16 @@ CONSOLE_MENU: list[dict[str, Any]] = [
         ],
     },
     {
+        "title": _("Privacy"),
+        "separator": True,
+        "items": [
+            _duty(_("Requests of persons"), "contact_mail", "changelist"),
+            _duty(_("Retention"), "auto_delete", "retention"),
+            _duty(_("Inactivity"), "bedtime", "inactivity"),
+            _duty(_("Sealed proofs"), "lock", "proofs"),
+        ],
+    },
+    {
         "title": _("Results"),
         "separator": True,
         "items": [
@@ -69,6 +89,7 @@ CONSOLE_MENU: list[dict[str, Any]] = [
             _item(_("Consent scopes"), "join_inner", "admin:websites_consentscope_changelist"),
             _item(_("Rule table"), "gavel", "admin:consent_rule_table"),
             _item(_("Record of processing"), "assignment", "admin:reporting_processing"),
+            _duty(_("Take everything, and leave"), "logout", "leave"),
         ],
     },
 ]

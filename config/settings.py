@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from celery.schedules import crontab
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
@@ -195,6 +196,10 @@ CELERY_BEAT_SCHEDULE = {
     "end-justifications": {"task": "consent.apply_ended_justifications", "schedule": 60.0},
     "refresh-permissions": {"task": "consent.refresh_all_permissions", "schedule": 6 * 3600.0},
     "send-due-receipts": {"task": "privacy.send_due_receipts", "schedule": 60.0},
+    "apply-retention": {"task": "privacy.apply_retention", "schedule": crontab(hour=1, minute=20)},
+    "apply-inactivity-rules": {"task": "privacy.apply_inactivity_rules", "schedule": crontab(hour=5, minute=10)},
+    "finish-departures": {"task": "privacy.finish_departures", "schedule": 600.0},
+    "drop-old-hit-months": {"task": "tracking.drop_old_hit_months", "schedule": crontab(hour=4, minute=30)},
     "delete-refused-hits": {"task": "tracking.delete_hits_of_refusals", "schedule": 900.0},
 }
 

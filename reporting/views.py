@@ -8,10 +8,13 @@ from typing import Any
 
 from django.http import Http404, HttpResponse
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization
+from consent.selectors import local_day
 from consent.views import rule_table_rows
+from privacy.registers import open_requests
 from reporting.advisor import advise
 from reporting.processing import as_csv, as_json, record_of_processing, sub_processors
 from reporting.selectors import LaunchReport, chart_series, get_launch, report_launch, summarize
@@ -19,7 +22,8 @@ from reporting.selectors import LaunchReport, chart_series, get_launch, report_l
 
 def dashboard_context(organization: Organization) -> dict[str, Any]:
     """What the overview page shows."""
-    return {"overview": summarize(organization)}
+    requests = open_requests(organization, today=local_day(organization, timezone.now()))
+    return {"overview": summarize(organization), "requests": requests}
 
 
 def launch_context(organization: Organization, launch_id: int) -> dict[str, Any]:

@@ -271,6 +271,7 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
             "why": why(organization, participant, now=timezone.now()),
             "may_record": not role_may_not_change(self, request),
             "may_prove": role_of(request) in PROVERS,
+            "may_answer_for_rights": role_of(request) in (Role.OWNER, Role.DPO),
         }
 
     def dossier_view(self, request: HttpRequest, pk: int) -> HttpResponse:
