@@ -15,6 +15,7 @@ urlpatterns = [
     path("metrics", views.metrics, name="metrics"),
     path("console/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
+    path("", include("delivery.urls")),
     path("", include("tracking.urls")),
     path("", include("intake.urls")),
     path("", include("privacy.urls")),

@@ -1,0 +1,9 @@
+"""The doors of sending services."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from delivery import webhooks
+
+urlpatterns = [path("hooks/<str:key>/", webhooks.hook, name="hook")]

@@ -1,0 +1,50 @@
+"""Where sending services report to: ``/hooks/<random key>/``."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseNotFound
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from common.tenancy import call_door, tenant
+from delivery.connection_models import Connection
+from delivery.connections import secrets_of
+from delivery.news import note_refused, take_reports
+from delivery.provider_reports import ReportRefusedError, read_reports
+
+LARGEST_REPORT = 5 * 1024 * 1024
+
+
+@csrf_exempt
+@require_http_methods(["HEAD", "POST"])
+def hook(request: HttpRequest, key: str) -> HttpResponse:
+    """Take the reports of one connection. What cannot prove where it comes from is refused and counted."""
+    connection = _connection_of(key)
+    if connection is None:
+        return HttpResponseNotFound()
+    if request.method == "HEAD":  # some services ask whether anybody is there
+        return HttpResponse()
+    if int(request.headers.get("Content-Length") or 0) > LARGEST_REPORT:
+        return HttpResponse(status=413)
+    now = timezone.now()
+    try:
+        reports = read_reports(connection, secrets_of(connection), request, now=now)
+    except ReportRefusedError:
+        note_refused(connection.organization, connection)
+        return HttpResponseForbidden()
+    take_reports(connection.organization, connection, reports, now=now)
+    return HttpResponse()
+
+
+def _connection_of(key: str) -> Connection | None:
+    try:
+        rows = call_door("door_hook", [UUID(hex=key)])
+    except ValueError:
+        return None
+    for organization_id, connection_id in rows:
+        with tenant(organization_id):
+            return Connection.objects.select_related("organization").get(pk=connection_id)
+    return None
