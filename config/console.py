@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from accounts.models import Organization, User
+from consent.seals import anchors_file, seals_context
 from consent.views import proposal_rows
 from reporting.views import (
     advisor_context,
@@ -59,6 +60,8 @@ class ConsoleSite(UnfoldAdminSite):
         own = [
             path("advisor/", self.admin_view(self.advisor), name="reporting_advisor"),
             path("rules/", self.admin_view(self.rule_table), name="consent_rule_table"),
+            path("consent-history/", self.admin_view(self.seals), name="consent_seals"),
+            path("consent-history/anchors/", self.admin_view(self.anchors), name="consent_anchors"),
             path("processing/", self.admin_view(self.processing), name="reporting_processing"),
             path("processing/<str:kind>/", self.admin_view(self.processing_file), name="reporting_processing_file"),
         ]
@@ -103,6 +106,14 @@ class ConsoleSite(UnfoldAdminSite):
     def rule_table(self, request: HttpRequest) -> HttpResponse:
         """Settings > Rule table."""
         return self._page(request, "consent/rule_table.html", rule_table_context)
+
+    def seals(self, request: HttpRequest) -> HttpResponse:
+        """Settings > Consent history."""
+        context = seals_context(self._organization(request), cast("User", request.user))
+        return TemplateResponse(request, "consent/seals.html", {**self.each_context(request), **context})
+
+    def anchors(self, request: HttpRequest) -> HttpResponse:
+        return anchors_file(self._organization(request), cast("User", request.user), now=timezone.now())
 
     def processing(self, request: HttpRequest) -> HttpResponse:
         """Settings > Record of processing."""

@@ -88,6 +88,7 @@ CONSOLE_MENU: list[dict[str, Any]] = [
             _item(_("Members"), "badge", "admin:accounts_membership_changelist"),
             _item(_("Consent scopes"), "join_inner", "admin:websites_consentscope_changelist"),
             _item(_("Rule table"), "gavel", "admin:consent_rule_table"),
+            _item(_("Consent history"), "verified", "admin:consent_seals"),
             _item(_("Record of processing"), "assignment", "admin:reporting_processing"),
             _duty(_("Take everything, and leave"), "logout", "leave"),
         ],

@@ -26,6 +26,7 @@ from consent.dossier import build_dossier, pack_dossier
 from consent.models import Choice, ChoiceLabel, Topic
 from consent.reasons import VERDICTS
 from consent.rules import Kind, Source, Verdict
+from consent.seals import PROVERS
 from consent.selectors import active_subscriptions, why
 from consent.services import record_choice
 from consent.words import ABOUT, SOURCES
@@ -52,8 +53,6 @@ LABELS = {
     ChoiceLabel.UNKNOWN: "default",
     ChoiceLabel.INFORMED: "info",
 }
-# Who may take the proof of what somebody chose out of the console.
-PROVERS = frozenset({Role.OWNER, Role.DPO})
 KINDS = {Kind.OPENS: gettext_lazy("Opens"), Kind.CLICKS: gettext_lazy("Clicks")}
 
 # How an answer came. Those of imports are named by their file.

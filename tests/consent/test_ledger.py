@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-import io
-import json
-import subprocess
-import sys
 import threading
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -18,32 +12,27 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections, transaction
-from django.test import Client
-from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Organization
 from common.tenancy import tenant
 from consent import chain
-from consent.dossier import build_dossier, pack_dossier
 from consent.imports import Answers, record_choices
 from consent.ledger import WordingError, write_events
 from consent.models import Choice, ChoiceEvent, ConsentText, LedgerAnchor
 from consent.rules import ChoiceValue, InformedGround, Kind, Source, Verdict
-from consent.services import publish_consent_text, record_choice, record_informed
-from consent.services.sealing import anchor_lines, newest_event, seal_up_to
+from consent.services import publish_consent_text, record_informed
+from consent.services.sealing import anchor_lines, newest_event
 from consent.tasks import seal_all_ledgers, seal_ledger
 from consent.verification import verify_ledger
 from participants.models import Participant
+from tests.consent.history import choose, seal, write_history
 from tests.support.cast import Cast
 from tests.support.tamperings import (
-    IN_A_DOSSIER,
     IN_THE_DATABASE,
-    WITH_A_KNOWN_KEY,
     WITH_KEPT_ANCHORS,
     as_owner,
-    load_verifier,
 )
 from tests.support.world import later, make_participant
 from websites.models import ConsentScope
@@ -63,34 +52,6 @@ def bakery(cast: Cast) -> Iterator[Organization]:
 @pytest.fixture
 def zoe(bakery: Organization, now: datetime) -> Participant:
     return make_participant(bakery, "zoe@home.example", now=now)
-
-
-def choose(bakery: Organization, person: Participant, *, now: datetime, **fields: Any) -> dict[Kind, Verdict]:
-    defaults = {
-        "opens": None, "clicks": None, "source": Source.PERSON, "method": "preference_page", "happened_at": now,
-        "wording": "May we measure?",
-    }  # fmt: skip
-    return record_choice(bakery, person, now=now, **{**defaults, **fields})
-
-
-def seal(bakery: Organization, *, now: datetime) -> int:
-    newest = newest_event(bakery, now=now)
-    return seal_up_to(bakery, newest, now=now) if newest else 0
-
-
-def history(bakery: Organization, zoe: Participant, now: datetime) -> None:
-    """Some answers of three people, in two scopes and two seals."""
-    ensure_default_scope(bakery, now=now)
-    brand = ConsentScope.objects.create(organization=bakery, name="Cakes")
-    others = [make_participant(bakery, f"p{number}@home.example", now=now) for number in range(3)]
-    choose(bakery, zoe, now=now, opens=YES, clicks=YES)
-    choose(bakery, others[0], now=now, opens=NO)
-    choose(bakery, zoe, now=later(now, hours=1), clicks=NO)
-    seal(bakery, now=later(now, hours=2))
-    choose(bakery, zoe, now=later(now, hours=3), opens=YES, scope=brand, wording="And Cakes?")
-    choose(bakery, others[1], now=later(now, hours=3), clicks=YES, anonymous=NO)
-    choose(bakery, others[2], now=later(now, hours=4), opens=NO)
-    seal(bakery, now=later(now, hours=5))
 
 
 def run_in_organization(bakery: Organization, alias: str, statement: str) -> None:
@@ -347,7 +308,7 @@ def test_c5_each_seal_follows_the_one_before_it(
     bakery: Organization, zoe: Participant, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("consent.services.sealing.EVENTS_PER_ANCHOR", 2)
-    history(bakery, zoe, now)
+    write_history(bakery, zoe, now)
     anchors = list(LedgerAnchor.objects.all())
     assert [anchor.events for anchor in anchors] == [2, 2, 2, 2]
     assert [anchor.after_id for anchor in anchors[1:]] == [anchor.up_to_id for anchor in anchors[:-1]]
@@ -372,7 +333,7 @@ OWNER = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 @pytest.fixture
 def written(cast: Cast, now: datetime) -> Organization:
     with tenant(cast.bakery.pk):
-        history(cast.bakery, make_participant(cast.bakery, "zoe@home.example", now=now), now)
+        write_history(cast.bakery, make_participant(cast.bakery, "zoe@home.example", now=now), now)
         assert wrong(cast.bakery) == [], "the control: what nobody falsified is whole"
     return cast.bakery
 
@@ -409,99 +370,3 @@ def test_c5_ops_verify_and_keep_anchors_by_command(written: Organization, tmp_pa
         call_command("verify_ledger", organization="Bakery", stdout=said)
     assert failure.value.returncode == 1
     assert "removed" in said.getvalue()
-
-
-# --- The proof that is handed out -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def dossier(bakery: Organization, zoe: Participant, now: datetime) -> dict[str, Any]:
-    history(bakery, zoe, now)
-    return json.loads(json.dumps(build_dossier(bakery, zoe, now=later(now, days=1))))
-
-
-def test_c5_a_proof_that_nobody_touched_is_whole(bakery: Organization, dossier: dict[str, Any]) -> None:
-    verifier = load_verifier()
-    key = dossier["statement"]["key"]
-    assert list(verifier.problems(dossier)) == []
-    assert list(verifier.problems(dossier, key, list(anchor_lines(bakery)))) == []
-    assert [len(one["events"]) for one in dossier["chains"]] == [3, 1]
-
-
-@pytest.mark.parametrize("name", IN_A_DOSSIER)
-def test_c5_a_falsified_proof_is_seen(dossier: dict[str, Any], name: str) -> None:
-    falsified = copy.deepcopy(dossier)
-    IN_A_DOSSIER[name](falsified)
-    assert list(load_verifier().problems(falsified))
-
-
-@pytest.mark.parametrize("name", WITH_A_KNOWN_KEY)
-def test_c5_a_proof_signed_by_somebody_else_is_seen_by_who_knows_the_key(
-    bakery: Organization, dossier: dict[str, Any], name: str
-) -> None:
-    verifier, falsified, key = load_verifier(), copy.deepcopy(dossier), dossier["statement"]["key"]
-    WITH_A_KNOWN_KEY[name](falsified)
-    assert list(verifier.problems(falsified)) == [], "it is made to fit itself"
-    assert list(verifier.problems(falsified, key))
-    assert list(verifier.problems(falsified, None, list(anchor_lines(bakery))))
-
-
-def test_c5_the_proof_of_somebody_who_never_answered_says_so(
-    bakery: Organization, zoe: Participant, now: datetime
-) -> None:
-    dossier = build_dossier(bakery, zoe, now=now)
-    assert list(load_verifier().problems(dossier)) == []
-    assert (
-        "never answered"
-        in zipfile.ZipFile(io.BytesIO(pack_dossier(dossier, language="en"))).read("dossier.html").decode()
-    )
-
-
-@pytest.mark.parametrize(("change", "status"), [(None, 0), (IN_A_DOSSIER["changed value"], 1)])
-def test_c5_the_program_needs_nothing_but_python(
-    dossier: dict[str, Any], tmp_path: Path, change: Callable[[dict[str, Any]], None] | None, status: int
-) -> None:
-    zipfile.ZipFile(io.BytesIO(pack_dossier(dossier, language="en"))).extractall(tmp_path)
-    if change:
-        change(dossier)
-        (tmp_path / "dossier.json").write_text(json.dumps(dossier))
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "verify_dossier.py", "dossier.json", "--key", dossier["statement"]["key"]],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == status, done.stdout + done.stderr
-    assert done.stdout.startswith("WRONG" if status else "OK: 4 events")
-
-
-def test_c5_signatures_are_verified_as_in_the_rfc() -> None:
-    """RFC 8032, section 7.1, test 2; and not with anything changed."""
-    verifier = load_verifier()
-    key = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
-    signature = (
-        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
-        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
-    )
-    assert verifier.signed_by(key, "r", signature)
-    assert not verifier.signed_by(key, "s", signature)
-    assert not verifier.signed_by(key, "r", "93" + signature[2:])
-    assert not verifier.signed_by("3e" + key[2:], "r", signature)
-    assert not verifier.signed_by(key, "r", signature[:-2])
-
-
-@pytest.mark.parametrize(("who", "status"), [("ana", 200), ("dana", 200), ("max", 403), ("ben", 403), ("cleo", 404)])
-def test_c5_owner_and_dpo_take_the_proof_out_of_the_console(
-    cast: Cast, client: Client, now: datetime, who: str, status: int
-) -> None:
-    with tenant(cast.bakery.pk):
-        person = make_participant(cast.bakery, "zoe@home.example", now=now)
-        choose(cast.bakery, person, now=now, opens=YES)
-    client.force_login(getattr(cast, who))
-    address = reverse("admin:participants_participant_dossier", args=[person.pk])
-    response = client.post(address)
-    assert response.status_code == status
-    if status == 200:
-        assert client.get(address).status_code == 405
-        files = zipfile.ZipFile(io.BytesIO(response.content))
-        assert sorted(files.namelist()) == ["dossier.html", "dossier.json", "verify_dossier.py"]
-        assert list(load_verifier().problems(json.loads(files.read("dossier.json")))) == []
-        assert "May we measure?" in files.read("dossier.html").decode()
