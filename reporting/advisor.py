@@ -29,9 +29,10 @@ from consent.services import sentence_of, why_it_no_longer_fits
 from consent.views import missing_notices
 from intake.models import EntryForm, FieldKind
 from websites.models import Website
-from websites.rules import UNKNOWN_COUNTRY, EmailTracking, asks_for_consent
+from websites.rules import UNKNOWN_COUNTRY, EmailTracking, RuleKey, asks_for_consent
 
 SOON = timedelta(days=30)
+INDIVIDUAL_KEYS = {RuleKey.INDIVIDUAL_OPENS.value, RuleKey.INDIVIDUAL_CLICKS.value}
 
 
 class Topic(StrEnum):
@@ -99,7 +100,12 @@ def _people(organization: Organization, website: Website, *, now: datetime) -> I
     if website.email_tracking != EmailTracking.ALWAYS:
         return
     day = local_day(organization, now)
-    justified = {code for one in running(justifications_of(organization, website), day) for code in one.countries}
+    justified = {
+        code
+        for one in running(justifications_of(organization, website), day)
+        if INDIVIDUAL_KEYS & set(one.rule_keys)
+        for code in one.countries
+    }
     rows = (
         active_subscriptions(organization)
         .filter(topic__website=website)

@@ -107,8 +107,10 @@ def _people(organization: Organization) -> Iterator[Entry]:
 
 def _websites(organization: Organization, *, now: datetime) -> Iterator[Entry]:
     day = local_day(organization, now)
-    for website in Website.objects.filter(organization=organization).select_related("consent_scope").order_by("name"):
+    websites = list(Website.objects.filter(organization=organization).select_related("consent_scope").order_by("name"))
+    for website in websites:
         yield Entry(_("Measuring"), website.name, _setting(website))
+    for website in websites:
         for one in running(justifications_of(organization, website), day):
             words = _("%(rows)s in %(places)s until %(day)s: %(reason)s") % {
                 "rows": ", ".join(str(RULE_KEYS[RuleKey(key)]) for key in one.rule_keys),
@@ -117,18 +119,24 @@ def _websites(organization: Organization, *, now: datetime) -> Iterator[Entry]:
                 "reason": one.reason,
             }
             yield Entry(_("Legal justifications"), website.name, words)
-        seen = set()
-        for notice in notices_of(organization, website).order_by("language", "-version"):
-            if notice.language in seen:
-                continue
-            seen.add(notice.language)
-            words = _("%(language)s, version %(version)s of %(day)s: %(url)s") % {
-                "language": language_name(notice.language),
-                "version": notice.version,
-                "day": date_format(notice.published_at),
-                "url": notice.url,
-            }
-            yield Entry(_("Notices"), website.name, words)
+    for website in websites:
+        yield from _notices(organization, website)
+
+
+def _notices(organization: Organization, website: Website) -> Iterator[Entry]:
+    """The latest text of each language."""
+    seen = set()
+    for notice in notices_of(organization, website).order_by("language", "-version"):
+        if notice.language in seen:
+            continue
+        seen.add(notice.language)
+        words = _("%(language)s, version %(version)s of %(day)s: %(url)s") % {
+            "language": language_name(notice.language),
+            "version": notice.version,
+            "day": date_format(notice.published_at),
+            "url": notice.url,
+        }
+        yield Entry(_("Notices"), website.name, words)
 
 
 def _setting(website: Website) -> str:

@@ -46,6 +46,11 @@ class ScopeForm(forms.ModelForm):
 
 @admin.register(ConsentScope)
 class ConsentScopeAdmin(TenantAdmin):
+    """An owner makes and names scopes; a website moves with two people."""
+
+    class Media:
+        css = {"all": ("console/websites.css",)}
+
     editors: ClassVar[frozenset[str]] = frozenset({Role.OWNER})
     form = ScopeForm
     list_display = ("name", "count", "is_default")
