@@ -15,7 +15,7 @@ from tests.support.cast import Cast
 from tests.support.hits import DECIDED_AT, LONG_AGO, Copies, batch_of, recorder_connection, store
 from tests.support.world import choose
 from tracking import services, tasks
-from tracking.models import HitBatch, HitKind, TrackedMessage
+from tracking.models import AnonymousContent, HitBatch, HitKind, TrackedMessage
 from tracking.recorder import CLICK, RECORD_HITS
 from tracking.selectors import missing_hit_months
 from tracking.services import NewTracked
@@ -187,3 +187,70 @@ def test_a_month_is_made_while_hits_are_written(copies: Copies) -> None:
             cursor.execute("RESET lock_timeout")
     with connections["owner"].cursor() as cursor:
         cursor.execute("DROP TABLE tracking_hit_2031_05")
+
+
+# --- The address of a launch ------------------------------------------------------------------------------------------
+
+
+def test_s9_a_launch_has_one_address_and_every_country_of_its_people(copies: Copies) -> None:
+    copies.permit("IT", opens_anonymous_since=LONG_AGO, clicks_anonymous_since=LONG_AGO)
+    copies.permit("CH", opens_anonymous_since=LONG_AGO)
+    wanted = {"opens": {"IT"}, "clicks": set()}
+    first = services.register_anonymous(copies.organization, copies.content, wanted, decided_at=DECIDED_AT)
+    wanted = {"opens": {"CH", "IT"}, "clicks": {"IT", "CH"}}
+    again = services.register_anonymous(
+        copies.organization, copies.content, wanted, decided_at=DECIDED_AT + timedelta(hours=1)
+    )
+    assert first is not None
+    assert again is not None
+    assert first.key == again.key
+    assert again.countries == {"opens": {"CH", "IT"}, "clicks": {"IT"}}
+    with tenant(copies.organization.pk):
+        shared = AnonymousContent.objects.get()
+    assert (shared.opens_countries, shared.clicks_countries) == (["CH", "IT"], ["IT"])
+    assert shared.decided_at == DECIDED_AT
+
+
+def test_s9_nobody_to_count_makes_no_address(copies: Copies) -> None:
+    nobody = {"opens": set[str](), "clicks": set[str]()}
+    assert services.register_anonymous(copies.organization, copies.content, nobody, decided_at=DECIDED_AT) is None
+
+
+def test_s9_a_country_that_began_later_does_not_silence_the_others(copies: Copies) -> None:
+    copies.permit("IT", opens_anonymous_since=LONG_AGO)
+    services.register_anonymous(copies.organization, copies.content, {"opens": {"IT"}}, decided_at=DECIDED_AT)
+    soon = DECIDED_AT + timedelta(minutes=5)
+    copies.permit("FR", opens_anonymous_since=soon)
+    shared = services.register_anonymous(copies.organization, copies.content, {"opens": {"FR", "IT"}}, decided_at=soon)
+    assert shared is not None
+    assert shared.countries["opens"] == {"IT"}
+    store(batch_of(shared.key.hex))
+    assert copies.totals() == {(1, 0, 1): 1}
+
+
+def test_s9_a_batch_that_is_repeated_counts_once(copies: Copies) -> None:
+    copies.permit("IT", opens_anonymous_since=LONG_AGO, clicks_anonymous_since=LONG_AGO)
+    key = copies.shared("IT").key.hex
+    batch = batch_of(key, key, key)
+    store(batch)
+    store(batch)
+    store(batch_of(key, kind=CLICK, link_number=4, actor=3))
+    assert copies.totals() == {(1, 0, 1): 3, (2, 4, 3): 1}
+    assert copies.hits() == []
+
+
+def test_s8_h1_who_moves_keeps_no_more_than_the_new_country_permits(copies: Copies, now: datetime) -> None:
+    person = copies.person()
+    copies.permit("FR", last_open_day_since=LONG_AGO)
+    copies.permit("IT")
+    copy = copies.copy(person, subscribed=True)
+    services.change_participant_country(copies.organization, person.pk, "FR", now=now)
+    with tenant(copies.organization.pk):
+        copy.refresh_from_db()
+    assert (copy.opens, copy.clicks) == ("last_open_day", "none")
+    store(batch_of(copy.key.hex))
+    assert list(copies.last_open_days()) == [person.pk]
+    services.change_participant_country(copies.organization, person.pk, "IT", now=now)
+    with tenant(copies.organization.pk):
+        copy.refresh_from_db()
+    assert (copy.opens, copy.clicks) == ("none", "none")
