@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from consent.grounds import Decided, decisions_for
@@ -53,7 +54,7 @@ def _with_part_in(decided: Decided, shared: SharedAddress) -> Decided:
     decision = decided.decision
     for kind, level in _levels(decided):
         if level == Level.ANONYMOUS and decided.country not in shared.countries[kind]:
-            later = {kind.value: Level.NONE, f"{kind}_reason": Reason.PERMISSION_BEGAN_LATER}
+            later: dict[str, Any] = {kind.value: Level.NONE, f"{kind}_reason": Reason.PERMISSION_BEGAN_LATER}
             decision = replace(decision, **later)
     return replace(decided, decision=decision)
 
