@@ -6,6 +6,7 @@ made up, so whatever is fetched or clicked with them leaves nothing (rule S14).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -39,6 +40,7 @@ REFERENCE, TRACKING, UNSUBSCRIBING, PREFERRING = (
 )
 # Longer runs of equal lines are folded.
 AROUND = 3
+LONG = 160
 _WORDS = 400
 
 
@@ -150,8 +152,16 @@ def sections_of(data: bytes) -> list[Section]:
     for part in message.walk():
         if not part.is_multipart():
             text = str(cast("EmailMessage", part).get_content())
-            sections.append(Section(part.get_content_type(), text.rstrip("\n").split("\n")))
+            lines = text.rstrip("\n").split("\n")
+            if part.get_content_type() == "text/html":
+                lines = [piece for line in lines for piece in _broken(line)]
+            sections.append(Section(part.get_content_type(), lines))
     return sections
+
+
+def _broken(line: str) -> list[str]:
+    """A long line of HTML, one tag below the other: compiled MJML is a single line, in which nobody finds anything."""
+    return re.split(r"(?<=>)(?=<)", line) if len(line) > LONG else [line]
 
 
 # --- Where two messages differ ----------------------------------------------------------------------------------------
