@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from django.db import connection, connections
 from psycopg import sql
@@ -118,9 +119,8 @@ def forget_hits(
 
     ``until`` leaves alone what came later. What was done is noted for the person. Returns how many hits there were.
     """
-    values = {
+    values: dict[str, Any] = {
         "participant": participant_id,
-        "kinds": [kind.value for kind in kinds],
         "scope": scope_id,
         "until": until,
         "crowd": SMALLEST_CROWD,
@@ -152,7 +152,7 @@ def forget_last_open_day(participant_id: int, *, until: datetime | None = None) 
     (days.filter(day__lte=until.date()) if until else days).delete()
 
 
-def _run(query: str, values: Mapping[str, object]) -> int:
+def _run(query: str, values: Mapping[str, Any]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         (count,) = cursor.fetchone()
@@ -173,7 +173,12 @@ def _note(organization_id: int, participant_id: int, kind: HitKind, done: PastHi
 
 def delete_late_hits(organization_id: int, participant_id: int, kind: HitKind, *, scope_id: int | None = None) -> int:
     """Delete what was stored after a withdrawal by statements that began before it. It was never to be counted."""
-    values = {"participant": participant_id, "kinds": [kind.value], "scope": scope_id, "until": None}
+    values: dict[str, Any] = {
+        "participant": participant_id,
+        "kinds": [kind.value],
+        "scope": scope_id,
+        "until": None,
+    }
     with tenant(organization_id), connection.cursor() as cursor:
         if kind == HitKind.OPEN:
             forget_last_open_day(participant_id)
@@ -240,7 +245,7 @@ def forget_old_hits(organization_id: int, *, before: date, only_count: bool = Fa
         with tenant(organization_id):
             contents = _old_contents(organization_id, moment)
             for content in contents:
-                values = {"content": content, "before": moment}
+                values: dict[str, Any] = {"content": content, "before": moment}
                 gone += _run(ADD_TO_TOTALS.format(gone=_OLD), values)
                 # Anonymous hits were counted when they became it, and hits of nobody never.
                 gone += _delete_rest(values)
@@ -266,7 +271,7 @@ def _old_contents(organization_id: int, before: datetime) -> list[int]:
         return [content for (content,) in cursor.fetchall()]
 
 
-def _delete_rest(values: Mapping[str, object]) -> int:
+def _delete_rest(values: Mapping[str, Any]) -> int:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM tracking_hit WHERE content_id = %(content)s AND received_at < %(before)s", values)
         return cursor.rowcount

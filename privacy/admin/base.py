@@ -8,7 +8,7 @@ from typing import Any, cast
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.forms import Form
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
@@ -19,7 +19,7 @@ from participants.models import Participant
 # Who answers for the rights of persons.
 RESPONSIBLE = frozenset({Role.OWNER, Role.DPO})
 
-type View = Callable[..., HttpResponse]
+type View = Callable[..., HttpResponseBase]
 
 
 class DutyPages:
@@ -31,7 +31,7 @@ class DutyPages:
     def duty(self, address: str, view: View, name: str) -> URLPattern:
         """A page for owners and the officer."""
 
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if role_of(request) not in RESPONSIBLE:
                 raise PermissionDenied
             return view(request, *args, **kwargs)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Organization, User
 from common.journal import Act, write_acts
 from common.tenancy import tenant
+from consent.dossier import build_dossier
 from consent.models import Choice, ChoiceEvent
 from consent.rules import ChoiceValue
 from delivery.forgetting import forget_sent
@@ -73,12 +74,8 @@ def _seal(organization: Organization, person: Participant, *, now: datetime) -> 
         return
     record: dict[str, Any] = person_record(organization, person, now=now)
     proof = {name: record[name] for name in ("organization", "made_at", "choices", "choice_history", "subscriptions")}
-    # Where the rows stand in the history, which says nothing about anybody without this.
-    chain = [
-        {"scope": event.scope_id, "position": event.seq, "hash": bytes(event.hash).hex()}
-        for event in events.order_by("scope", "seq")
-    ]
-    own = {"email": person.email, "subject": str(person.ledger_id), "chain": chain}
+    # Signed, and verified by a script alone (docs/ledger.md).
+    own = {"email": person.email, "dossier": build_dossier(organization, person, now=now)}
     seal_proof(organization, person, proof | own, now=now)
 
 

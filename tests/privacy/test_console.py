@@ -184,6 +184,8 @@ def test_d2_a_proof_is_opened_by_owner_and_officer_together(cast: Cast, person: 
     proof = client.post(address("proof_decide", opening.pk, "read")).json()
     assert proof["email"] == "jane@home.example"
     assert proof["choice_history"][0]["wording"] == "May we measure?"
+    assert "May we measure?" in json.dumps(proof["dossier"])
+    assert "signature" in json.dumps(proof["dossier"])
     refresh(cast, opening)
     assert (opening.agreed_by, len(opening.readings), opening.reason) == (cast.ana, 1, "a court asks")
 

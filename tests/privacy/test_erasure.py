@@ -124,7 +124,7 @@ def test_d2_nothing_in_the_database_names_an_erased_person(cast: Cast, person: P
     }  # fmt: skip
     with tenant(cast.bakery.pk):
         source = Import.objects.get()
-        path, storage = source.file.name, source.file.storage
+        path, storage = str(source.file.name), source.file.storage
     erase(cast, person, now)
     assert tables_with(MARKER) == set()
     assert tables_with(str(person.email_norm)) == set()
