@@ -186,6 +186,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "send-due-mailings": {"task": "delivery.send_due_mailings", "schedule": 5.0},
     "send-due-service-messages": {"task": "delivery.send_due_service_messages", "schedule": 5.0},
+    "watch-connections": {"task": "delivery.watch_connections", "schedule": 300.0},
     "expand-due-launches": {"task": "campaigns.expand_due_launches", "schedule": 5.0},
     "resume-imports": {"task": "intake.resume_imports", "schedule": 30.0},
     "look-after-confirmations": {"task": "intake.look_after_confirmations", "schedule": 600.0},

@@ -49,6 +49,8 @@ class Connection(TenantModel):
     imap_host = models.CharField(_("IMAP server"), max_length=253, blank=True)
     imap_port = models.PositiveIntegerField(_("IMAP port"), default=993)
     imap_username = models.CharField(_("IMAP user name"), max_length=200, blank=True)
+    mailbox_read_at = models.DateTimeField(null=True)
+    mailbox_words = models.CharField(max_length=500, blank=True)
     # The address that the leak guard writes to; it is read from the same mailbox, or reported to the hook.
     guard_address = models.CharField(_("address of the leak guard"), max_length=320, blank=True)
     per_second = models.FloatField(_("messages per second"), null=True, blank=True)

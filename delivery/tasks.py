@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from common.tenancy import call_door, tenant
-from delivery import sending, service_mail
+from delivery import returns, sending, service_mail
 from delivery.models import Mailing
 from delivery.selectors import needs_sender
 from delivery.services import SEND_SERVICE_TASK, SEND_TASK, ask_to_send
@@ -39,6 +39,13 @@ def send_due_service_messages() -> None:
     """Find what is to be tried again, and what a lost worker or broker left behind."""
     for (organization_id,) in call_door("door_due_service_messages", [timezone.now()]):
         service_mail.send_service_messages(organization_id, stop_after=RUN_SECONDS)
+
+
+@shared_task(name="delivery.watch_connections")
+def watch_connections() -> None:
+    """Read the mailboxes of connections, and send each one's daily canary (rule S11)."""
+    for organization_id, connection_id in call_door("door_watched_connections"):
+        returns.watch(organization_id, connection_id)
 
 
 def _ask_if_needed(organization_id: int, mailing_id: int) -> None:

@@ -6,4 +6,7 @@ from django.urls import path
 
 from delivery import webhooks
 
-urlpatterns = [path("hooks/<str:key>/", webhooks.hook, name="hook")]
+urlpatterns = [
+    path("hooks/<str:key>/", webhooks.hook, name="hook"),
+    path("hooks/<str:key>/mail/", webhooks.returned_mail, name="hook_mail"),
+]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from anymail.utils import get_request_basic_auth
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseNotFound
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -13,7 +15,8 @@ from common.tenancy import call_door, tenant
 from delivery.connection_models import Connection
 from delivery.connections import secrets_of
 from delivery.news import note_refused, take_reports
-from delivery.provider_reports import ReportRefusedError, read_reports
+from delivery.provider_reports import HOOK_PASSWORD, HOOK_USER, ReportRefusedError, read_reports
+from delivery.returns import take_mail
 
 LARGEST_REPORT = 5 * 1024 * 1024
 
@@ -36,6 +39,22 @@ def hook(request: HttpRequest, key: str) -> HttpResponse:
         note_refused(connection.organization, connection)
         return HttpResponseForbidden()
     take_reports(connection.organization, connection, reports, now=now)
+    return HttpResponse()
+
+
+@csrf_exempt
+@require_http_methods(["POST"])
+def returned_mail(request: HttpRequest, key: str) -> HttpResponse:
+    """A whole mail, from whoever holds the connection's secret: a mailbox that is forwarded instead of read."""
+    connection = _connection_of(key)
+    if connection is None:
+        return HttpResponseNotFound()
+    password = secrets_of(connection).get(HOOK_PASSWORD, "")
+    given = get_request_basic_auth(request) or ""
+    if not password or not constant_time_compare(given, f"{HOOK_USER}:{password}"):
+        note_refused(connection.organization, connection)
+        return HttpResponseForbidden()
+    take_mail(connection.organization, connection, request.body, now=timezone.now())
     return HttpResponse()
 
 
