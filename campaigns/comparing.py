@@ -12,10 +12,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
 from email import message_from_bytes
-from email.message import EmailMessage
 from email.policy import default as modern
 from itertools import zip_longest
-from typing import cast
 from uuid import UUID
 
 from django.utils.translation import gettext as _
@@ -60,7 +58,7 @@ class Example:
 def example_of(organization: Organization, email: Email, copy: CopyClass, *, now: datetime) -> Example | None:
     """The message that the person who stands for a class would get; None when it cannot be written."""
     review = review_draft(organization, email)
-    person = Participant.objects.filter(organization=organization, pk=copy.example).first()
+    person = Participant.objects.filter(organization=organization, pk=copy.example or 0).first()
     if review.compiled is None or person is None:
         return None
     try:
@@ -147,11 +145,11 @@ class Section:
 
 def sections_of(data: bytes) -> list[Section]:
     """A message as people can read it: headers decoded, then each part."""
-    message = cast("EmailMessage", message_from_bytes(data, policy=modern))
+    message = message_from_bytes(data, policy=modern)
     sections = [Section(_("Headers"), [f"{name}: {value}" for name, value in message.items()])]
     for part in message.walk():
         if not part.is_multipart():
-            text = str(cast("EmailMessage", part).get_content())
+            text = str(part.get_content())
             lines = text.rstrip("\n").split("\n")
             if part.get_content_type() == "text/html":
                 lines = [piece for line in lines for piece in _broken(line)]

@@ -136,8 +136,8 @@ def _markup_problems(source: EmailSource, *, liquid_is_well: bool) -> list[Templ
         return []  # whatever follows would be taken for Liquid
     if source.body_format == BodyFormat.MJML and (problems := check_mjml(body)):
         return problems
-    if liquid_is_well and (problems := check_addresses(body)):
-        return list(problems)
+    if liquid_is_well and (addresses := check_addresses(body)):
+        return [*addresses]
     try:
         html = _laid_out(source)
         if liquid_is_well:

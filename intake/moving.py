@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, connection, transaction
@@ -217,7 +218,7 @@ SELECT max(slice.id) AS row_id, p.id AS participant_id, p.ledger_id,
 def _make_table(move: ConsentMove, *, limit: int | None) -> tuple[int, int | None]:
     """The next people in a temporary table; how many of them say something, and where to go on, None at the end."""
     query = _FROM_ATTRIBUTE if move.origin == MoveOrigin.ATTRIBUTE else _FROM_LIST
-    values = {
+    values: dict[str, Any] = {
         "organization": move.organization_id,
         "attribute": move.attribute,
         "after": move.last_id,

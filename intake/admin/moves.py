@@ -103,8 +103,11 @@ class ConsentMoveAdmin(PagesBelowRowsAdmin):
     def evidence_view(self, request: HttpRequest, origin: str, pk: int) -> HttpResponse:
         """Adds the evidence of all yeses of one file or move."""
         organization = organization_of(request)
-        model = {"import": Import, "move": ConsentMove}.get(origin)
-        listed = model.objects.filter(organization=organization, pk=pk).first() if model else None
+        listed: Import | ConsentMove | None = None
+        if origin == "import":
+            listed = Import.objects.filter(organization=organization, pk=pk).first()
+        elif origin == "move":
+            listed = self.find(organization, pk)
         if listed is None or not self.has_view_permission(request):
             raise Http404
         if role_may_not_change(self, request):
@@ -182,7 +185,7 @@ class PeopleExportAdmin(PagesBelowRowsAdmin):
         messages.success(request, _("The file is being written. Reload this page in a moment."))
         return HttpResponseRedirect(reverse("admin:intake_peopleexport_changelist"))
 
-    def file_view(self, request: HttpRequest, pk: int) -> FileResponse:
+    def file_view(self, request: HttpRequest, pk: int) -> Any:
         """The file itself."""
         export = self.find_or_404(request, pk)
         if not export.file:
