@@ -104,12 +104,14 @@ def _free_name(stem: str, taken: set[str]) -> str:
 
 def _first_texts(form: EntryForm, kind: FieldKind) -> dict[str, dict[str, Any]]:
     """Labels in each language of the form: they can be sent as they are."""
-    texts: dict[str, dict[str, Any]] = {}
-    for language in form.languages:
-        with translation.override(language):
-            texts[language] = {"label": str(kind.label)}
-            if kind in (FieldKind.CHOICE, FieldKind.MULTIPLE_CHOICE):
-                texts[language]["options"] = [_("First answer"), _("Second answer")]
+    return {language: _own_texts(kind, language) for language in form.languages}
+
+
+def _own_texts(kind: FieldKind, language: str) -> dict[str, Any]:
+    with translation.override(language):
+        texts: dict[str, Any] = {"label": str(kind.label)}
+        if kind in (FieldKind.CHOICE, FieldKind.MULTIPLE_CHOICE):
+            texts["options"] = [_("First answer"), _("Second answer")]
     return texts
 
 
@@ -260,14 +262,19 @@ def change_page(
 
 
 def _speak_all_languages(organization: Organization, form: EntryForm, *, author: User | None, now: datetime) -> None:
-    """Consent is asked for in the language of the page or not at all: no language lacks its wording."""
+    """Consent is asked for in the language of the page or not at all: no language lacks its wording.
+
+    Labels that nobody wrote are there in every language; those that somebody wrote, a marketer translates.
+    """
     for question in fields_of(organization, form):
-        missing = [code for code in form.languages if code not in question.wordings]
-        if wordings_of(question) and missing:
-            before = question.wordings
+        before = question.wordings
+        if wordings_of(question) and any(code not in before for code in form.languages):
             publish_wordings(organization, form, question, {}, author=author, now=now)
             question.wordings = {**question.wordings, **before}
-            question.save(update_fields=["wordings"])
+        kind, first = FieldKind(question.kind), form.languages[0]
+        if question.texts.get(first) == _own_texts(kind, first):
+            question.texts = _first_texts(form, kind)
+        question.save(update_fields=["wordings", "texts"])
 
 
 def _set_exit_email(

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Organization
 from campaigns.selectors import GONE_OUT
 from common.safe_csv import safe_cell
-from consent.models import Choice, ChoiceEvent, Subscription
+from consent.models import Choice, ChoiceEvent, Subscription, SubscriptionEvent
 from consent.reasons import REASONS
 from consent.rules import Kind, Level, Reason
 from delivery.models import Message, Suppression
@@ -197,6 +197,12 @@ def subscriptions_of(organization: Organization, participant: Participant) -> li
     """What a person gets, and what they ended."""
     subscriptions = Subscription.objects.filter(organization=organization, participant=participant)
     return list(subscriptions.select_related("topic__website").order_by("topic__website__name", "topic__name"))
+
+
+def subscription_history_of(organization: Organization, participant: Participant) -> list[SubscriptionEvent]:
+    """Each act about a person's permissions to send, newest first."""
+    events = SubscriptionEvent.objects.filter(organization=organization, subject=participant.ledger_id)
+    return list(events.select_related("topic__website", "consent_text", "actor"))
 
 
 def suppressions_of(organization: Organization, participant: Participant) -> list[Suppression]:

@@ -31,7 +31,7 @@ from common.keys import encode_key
 from common.public_pages import PUBLIC_CSP, language_links
 from intake import form_editing as editing
 from intake.admin.imports import READERS, member_of
-from intake.builder_forms import FieldForm, PageForm
+from intake.builder_forms import FieldForm, PageForm, language_name
 from intake.entry_form import PublicEntryForm, label_of
 from intake.form_selectors import (
     effective_variant,
@@ -334,12 +334,17 @@ def _shown_label(question: FormField, language: str) -> str:
 
 def _note(form: EntryForm, question: FormField) -> str:
     """What the list says of a question beside its type."""
-    if question.kind != FieldKind.TRACKING_CONSENT:
+    if question.kind == FieldKind.TRACKING_CONSENT:
+        shown = effective_variant(form.campaign.website, question)
+        if shown != question.variant:
+            return _("The ticked box has no effect here any more: people see an empty one.")
+        return str(shown.label)
+    if question.kind in (FieldKind.TOPIC, FieldKind.HIDDEN):
         return ""
-    shown = effective_variant(form.campaign.website, question)
-    if shown != question.variant:
-        return _("The ticked box has no effect here any more: people see an empty one.")
-    return str(shown.label)
+    missing = [code for code in form.languages if not question.texts.get(code, {}).get("label")]
+    if not missing:
+        return ""
+    return _("no label yet in: %(languages)s") % {"languages": ", ".join(map(language_name, missing))}
 
 
 def _embed_codes(form: EntryForm, address: str) -> dict[str, str]:

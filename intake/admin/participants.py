@@ -42,6 +42,7 @@ from intake.selectors import (
     imports_named,
     messages_of,
     scopes_of,
+    subscription_history_of,
     subscriptions_of,
     suppressions_of,
 )
@@ -59,6 +60,8 @@ KINDS = {Kind.OPENS: gettext_lazy("Opens"), Kind.CLICKS: gettext_lazy("Clicks")}
 METHODS = {
     "preference_page": gettext_lazy("on the preference page"),
     "console": gettext_lazy("in this console"),
+    "form": gettext_lazy("on a form"),
+    "form_confirmed": gettext_lazy("on a form, and confirmed by a link sent to the address"),
 }
 
 
@@ -264,6 +267,7 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
                 for event in events
             ],
             "subscriptions": subscriptions_of(organization, participant),
+            "subscription_history": subscription_history_of(organization, participant),
             "suppressions": suppressions_of(organization, participant),
             "received": received,
             "older_received": len(received) == MESSAGES_SHOWN,

@@ -198,3 +198,30 @@ def test_one_tracking_field_is_enough(form_world: FormWorld) -> None:
     form_world.ask(ConsentVariant.TWO_BOXES)
     page_text = form_world.open().content.decode()
     assert page_text.count('name="tracking_') == 2
+
+
+def test_a_language_that_is_added_lacks_nothing_that_nobody_wrote(form_world: FormWorld, max_client: Client) -> None:
+    written = form_world.add(FieldKind.TEXT, name="town", texts={"en": {"label": "Your town"}})
+    country = form_world.add(FieldKind.COUNTRY)
+    form_world.set_page(languages=["en", "fr"])
+    with tenant(form_world.organization.pk):
+        country.refresh_from_db()
+        written.refresh_from_db()
+    assert country.texts["fr"]["label"] == "Pays"
+    assert "fr" not in written.texts
+    assert "no label yet in: French" in max_client.get(page(form_world, "change")).content.decode()
+    assert "Your town" in form_world.open(query="?lang=fr").content.decode()
+
+
+def test_a_persons_page_shows_each_act_about_their_subscriptions(form_world: FormWorld, max_client: Client) -> None:
+    box = form_world.add(FieldKind.TOPIC)
+    form_world.set_page(double_opt_in=True)
+    form_world.send(**{f"q{box.pk}": "on"})
+    person = form_world.person()
+    assert person is not None
+    body = max_client.get(reverse("admin:participants_participant_change", args=[person.pk])).content.decode()
+    assert "waits for confirmation" in body
+    history = body[body.index("Subscription history") :]
+    assert "Asked for, waits for confirmation" in history
+    assert "form: Bread quiz" in history
+    assert "I can unsubscribe at any time" in history
