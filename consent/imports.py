@@ -375,7 +375,7 @@ def subscribe_people(
     if not table.isidentifier():
         raise ValueError(f"not a table: {table!r}")
     text = wording_of_topic(organization, topic, wording, author=actor, now=now)
-    values = {
+    values: dict[str, Any] = {
         "organization": organization.pk,
         "topic": topic.pk,
         "basis": Basis(basis).value,
@@ -413,7 +413,7 @@ def end_subscriptions(organization: Organization, *, table: str, now: datetime, 
     """End all subscriptions of the addresses in a temporary table; says how many there were."""
     if not table.isidentifier():
         raise ValueError(f"not a table: {table!r}")
-    values = {"organization": organization.pk, "now": now, "source": source[:120]}
+    values: dict[str, Any] = {"organization": organization.pk, "now": now, "source": source[:120]}
     with connection.cursor() as cursor:
         cursor.execute(_END_SUBSCRIPTIONS.format(table=table), values)
         return int(cursor.rowcount)

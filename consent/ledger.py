@@ -82,7 +82,12 @@ def keep_text(
     ``latest_only``: words that were replaced once and come back are a new version.
     """
     asked = sorted(set(asks_for))
-    facts = {"organization": organization, "website": website, "language": language[:10], "place": place[:40]}
+    facts: dict[str, Any] = {
+        "organization": organization,
+        "website": website,
+        "language": language[:10],
+        "place": place[:40],
+    }
     if found := _find_text(facts, text, asked, latest_only=latest_only):
         return found
     # Two writers would make the same version twice.

@@ -94,7 +94,7 @@ def _version_row(version: EmailTrackingVersion, before: EmailTrackingVersion | N
     if before is not None and version.consent_scope_name != before.consent_scope_name:
         changes.append(f"{_('Consent scope')}: {before.consent_scope_name or '–'} → {version.consent_scope_name}")
     if before is None:
-        changes.append(f"{version.get_email_tracking_display()} · {version.country.name}")
+        changes.append(f"{version.get_email_tracking_display()} · {country_name(str(version.country))}")
     reason = version.reason
     if version.source == VersionSource.COUNTRY_RULE and not reason:
         reason = _("French websites start on Never track.")
@@ -110,7 +110,7 @@ def _version_row(version: EmailTrackingVersion, before: EmailTrackingVersion | N
 
 
 def _change_line(version: EmailTrackingVersion, before: EmailTrackingVersion, name: str) -> str:
-    label = str(Website._meta.get_field(name).verbose_name)
+    label = str(getattr(Website._meta.get_field(name), "verbose_name", name))
     return f"{label[:1].upper()}{label[1:]}: {_shown(before, name)} → {_shown(version, name)}"
 
 

@@ -81,7 +81,7 @@ def seal_secrets(connection: Connection, changes: Mapping[str, str]) -> None:
 def reseal(organization: Organization) -> int:
     """Seal everything under the installation's first secret, so that an older one can go."""
     with tenant(organization.pk):
-        rows = [
+        rows: list[Connection | DkimKey] = [
             *Connection.objects.filter(organization=organization).exclude(sealed=""),
             *DkimKey.objects.filter(organization=organization),
         ]

@@ -129,7 +129,7 @@ def send_canary(organization: Organization, connection: Connection, *, now: date
     token = check.token.hex
     html, text = canary(token)
     domain = website.sender_email.rpartition("@")[2] if website is not None else ""
-    if not domain:
+    if website is None or not domain:
         return _end(organization, check, GuardState.FAILED, _("No website has a sender address yet."), now=now)
     headers = MessageHeaders(
         from_email=website.sender_email,

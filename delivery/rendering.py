@@ -134,8 +134,9 @@ def _markup_problems(source: EmailSource, *, liquid_is_well: bool) -> list[Templ
     body = _lines(source.body)
     if runs_on(body):
         return []  # whatever follows would be taken for Liquid
+    problems: Sequence[TemplateError]
     if source.body_format == BodyFormat.MJML and (problems := check_mjml(body)):
-        return problems
+        return [*problems]
     if liquid_is_well and (addresses := check_addresses(body)):
         return [*addresses]
     try:

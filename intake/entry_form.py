@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.http import QueryDict
@@ -164,7 +164,7 @@ class PublicEntryForm(forms.Form):
         if kind is FieldKind.TRACKING_CONSENT:
             boxes = [self[name] for name in self.fields if name.startswith("tracking")]
             if self.shown.variant == ConsentVariant.YES_NO:
-                return Question("group", boxes, boxes[0].label if boxes else "")
+                return Question("group", boxes, str(boxes[0].label) if boxes else "")
             return Question("boxes", boxes)
         name = _name(question)
         if name not in self.fields:
@@ -187,8 +187,9 @@ class PublicEntryForm(forms.Form):
         cleaned = super().clean() or {}
         if cleaned.get(TRAP):
             # Emptied, so that somebody whose browser filled it in can send the form again.
-            self.data = self.data.copy()
-            self.data[TRAP] = ""
+            data = cast("QueryDict", self.data).copy()
+            data[TRAP] = ""
+            self.data = data
             raise forms.ValidationError(FILLED_TRAP)
         return cleaned
 

@@ -70,7 +70,7 @@ def sign_page(shown: Shown) -> str:
 
 def read_page(token: str, *, form_id: int, now: datetime) -> Shown:
     """What the page showed. Raises TokenError."""
-    keys = [key.hex() for key in derive_keys("participation pages")]
+    keys: list[str | bytes] = [key.hex() for key in derive_keys("participation pages")]
     try:
         content = signing.loads(token, key=keys[0], salt=SALT, fallback_keys=keys[1:])
     except signing.BadSignature as error:

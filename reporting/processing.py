@@ -155,7 +155,7 @@ def _retention(organization: Organization) -> Iterator[Entry]:
     yield Entry(heading, _("Opens and clicks"), _months(kept.months))
     keeping = keeping_of(organization)
     for name in ("participants_months", "participations_months", "requests_months", "proofs_months"):
-        label = str(keeping._meta.get_field(name).verbose_name)
+        label = str(getattr(keeping._meta.get_field(name), "verbose_name", name))
         yield Entry(heading, f"{label[:1].upper()}{label[1:]}", _months(getattr(keeping, name)))
 
 

@@ -160,7 +160,9 @@ class StopForm(forms.Form):
 class MoveForm(forms.Form):
     """A website that is to belong to another consent scope."""
 
-    website = forms.ModelChoiceField(label=gettext_lazy("Website"), queryset=None, widget=UnfoldAdminSelectWidget())
+    website = forms.ModelChoiceField(
+        label=gettext_lazy("Website"), queryset=Website.objects.none(), widget=UnfoldAdminSelectWidget()
+    )
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         max_length=500,

@@ -76,7 +76,7 @@ def tracking_field(choices: Iterable[tuple[str, Any]] = CHOICES, **kwargs: Any) 
 def effect_of(state: WebsiteState, key: RuleKey, day: date) -> str:
     """One row of the rule table in a sentence: what it says of the website's country, and where it has no effect."""
     country = state.country
-    said = RULE_VALUES[cell(key, country, day).value]
+    said = str(RULE_VALUES[cell(key, country, day).value])
     if key in lifted_keys(state, country, day):
         said = _("loosened by a legal justification")
     sentence = _("%(what)s, in %(country)s: %(said)s.") % {

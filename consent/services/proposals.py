@@ -113,7 +113,7 @@ def sentence_of(proposal: PolicyProposal) -> str:
 
 
 def _change_in_words(proposal: PolicyProposal, field: str, value: Any) -> str:
-    label = str(Website._meta.get_field(field).verbose_name)
+    label = str(getattr(Website._meta.get_field(field), "verbose_name", field))
     return f"{label[:1].upper()}{label[1:]}: {_value_in_words(proposal, field, value)}"
 
 
@@ -286,8 +286,8 @@ def _lock(organization: Organization, proposal: PolicyProposal) -> tuple[Website
 def _apply(
     organization: Organization, website: Website, proposal: PolicyProposal, *, author: User, now: datetime
 ) -> None:
-    wanted, common = proposal.wanted, {"author": author, "proposed_by": proposal.proposed_by, "now": now}
-    common["reason"] = proposal.reason
+    wanted, by = proposal.wanted, proposal.proposed_by
+    common: dict[str, Any] = {"author": author, "proposed_by": by, "reason": proposal.reason, "now": now}
     match ProposalKind(proposal.kind):
         case ProposalKind.EMAIL_TRACKING:
             websites.change_email_tracking(organization, website, tracking=wanted["email_tracking"], **common)

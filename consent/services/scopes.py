@@ -38,5 +38,7 @@ def _require(organization: Organization, author: User, name: str, *, besides: Co
     if not name.strip():
         raise PolicyRefused(_("A consent scope needs a name."))
     same = ConsentScope.objects.filter(organization=organization, name=name.strip())
-    if same.exclude(pk=besides.pk if besides else None).exists():
+    if besides is not None:
+        same = same.exclude(pk=besides.pk)
+    if same.exists():
         raise PolicyRefused(_("There is a consent scope with this name already."))

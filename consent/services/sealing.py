@@ -6,6 +6,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -65,7 +66,7 @@ def _seal_next(organization: Organization, newest: int, *, now: datetime) -> boo
     if not events:
         return False
     key = ensure_key(organization, now=now)
-    facts = {
+    facts: dict[str, Any] = {
         "number": previous.number + 1 if previous else 1,
         "after_id": after,
         "up_to_id": events[-1][0],
