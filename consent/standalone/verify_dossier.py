@@ -8,24 +8,28 @@
 Without one of them the file is checked against the key that it names itself: whoever made a false file made its key.
 """
 
+from __future__ import annotations
+
 import argparse
 import hashlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 NOTHING = "00" * 32
 
 
-def sha256(data):
+def sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def canonical(value):
+def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def text_hash(value):
+def text_hash(value: Any) -> str:
     return sha256(canonical(value).encode()).hex()
 
 
@@ -36,8 +40,11 @@ ORDER = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
 ROOT_OF_MINUS_1 = pow(2, (P - 1) // 4, P)
 
+# A point of the curve as X, Y, Z and T.
+Point = tuple[int, int, int, int]
 
-def recover_x(y, sign):
+
+def recover_x(y: int, sign: int) -> int | None:
     if y >= P:
         return None
     square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
@@ -51,14 +58,14 @@ def recover_x(y, sign):
     return P - x if x & 1 != sign else x
 
 
-def add(p, q):
+def add(p: Point, q: Point) -> Point:
     a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
     c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
     e, f, g, h = b - a, d - c, d + c, b + a
     return (e * f % P, g * h % P, f * g % P, e * h % P)
 
 
-def multiply(scalar, point):
+def multiply(scalar: int, point: Point) -> Point:
     result = (0, 1, 1, 0)
     while scalar:
         if scalar & 1:
@@ -68,7 +75,7 @@ def multiply(scalar, point):
     return result
 
 
-def decompress(data):
+def decompress(data: bytes) -> Point | None:
     if len(data) != 32:
         return None
     y = int.from_bytes(data, "little")
@@ -78,10 +85,11 @@ def decompress(data):
 
 
 BASE_Y = 4 * pow(5, P - 2, P) % P
-BASE = (recover_x(BASE_Y, 0), BASE_Y, 1, recover_x(BASE_Y, 0) * BASE_Y % P)
+BASE_X = recover_x(BASE_Y, 0) or 0
+BASE = (BASE_X, BASE_Y, 1, BASE_X * BASE_Y % P)
 
 
-def signed_by(key, text, signature):
+def signed_by(key: str, text: str, signature: str) -> bool:
     """Whether the signature (hex) of the text was made with the private half of the key (hex)."""
     try:
         public, raw = bytes.fromhex(key), bytes.fromhex(signature)
@@ -99,7 +107,7 @@ def signed_by(key, text, signature):
 # --- The chains ---------------------------------------------------------------------------------------------------
 
 
-def act_hash(event, statement, texts):
+def act_hash(event: Any, statement: Any, texts: Any) -> str:
     wording = texts[event["consent_text"]]["sha256"] if event["consent_text"] else None
     return text_hash(
         {
@@ -116,7 +124,7 @@ def act_hash(event, statement, texts):
     )
 
 
-def event_hash(event, statement, texts, scope):
+def event_hash(event: Any, statement: Any, texts: Any, scope: Any) -> str:
     parts = (
         "pli-event-1",
         event["previous"],
@@ -130,14 +138,14 @@ def event_hash(event, statement, texts, scope):
     return sha256("|".join(str(part) for part in parts).encode()).hex()
 
 
-def check_texts(texts):
+def check_texts(texts: Any) -> Iterator[str]:
     for number, text in texts.items():
         content = {name: value for name, value in text.items() if name != "sha256"}
         if text_hash({**content, "format": "pli-consent-text-1"}) != text["sha256"]:
             yield f"wording {number}: its words are not those that were kept"
 
 
-def check_chain(chain, statement, texts):
+def check_chain(chain: Any, statement: Any, texts: Any) -> Iterator[str]:
     scope, previous = chain["scope"]["id"], NOTHING
     where = f"consent scope {scope}"
     for position, event in enumerate(chain["events"], start=1):
@@ -158,7 +166,7 @@ def check_chain(chain, statement, texts):
             yield f"{where}: what stands about {kind} does not follow from the events"
 
 
-def stands(kind, event):
+def stands(kind: str, event: Any) -> Any:
     """What the newest event of a kind leaves."""
     if event is None or (kind == "anonymous" and event["value"] == "yes"):
         return None
@@ -166,7 +174,7 @@ def stands(kind, event):
     return {"value": event["value"], "given_at": event["happened_at"] if own_answer else None}
 
 
-def check_seals(dossier, statement):
+def check_seals(dossier: Any, statement: Any) -> Iterator[str]:
     anchors = {one["content"]["number"]: one for one in dossier["anchors"]}
     for number, anchor in anchors.items():
         content = anchor["content"]
@@ -187,7 +195,7 @@ def check_seals(dossier, statement):
                 yield f"{name}: is not what anchor {proof['anchor']} sealed"
 
 
-def root_of(content, steps):
+def root_of(content: str, steps: Any) -> str:
     found = sha256(b"\x00" + bytes.fromhex(content))
     for side, neighbour in steps:
         other = bytes.fromhex(neighbour)
@@ -195,7 +203,7 @@ def root_of(content, steps):
     return found.hex()
 
 
-def check_handed_out(dossier, statement, lines):
+def check_handed_out(dossier: Any, statement: Any, lines: Any) -> Iterator[str]:
     """The anchors of the file against those that were handed out."""
     handed_out = {}
     for line in lines:
@@ -214,7 +222,7 @@ def check_handed_out(dossier, statement, lines):
             yield f"anchor {number}: is not the one that was handed out"
 
 
-def problems(dossier, key=None, anchor_lines=None):
+def problems(dossier: Any, key: str | None = None, anchor_lines: Any = None) -> Iterator[str]:
     """What is wrong with a dossier, a line each; nothing when it proves what it says."""
     statement = dossier["statement"]
     if key is not None and statement["key"] != key.lower():
@@ -233,7 +241,7 @@ def problems(dossier, key=None, anchor_lines=None):
         yield from check_handed_out(dossier, statement, anchor_lines)
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(description="Verifies a proof of consent.")
     parser.add_argument("dossier")
     parser.add_argument("--key", help="the organization's public key, in hexadecimal digits")
