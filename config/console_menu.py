@@ -33,7 +33,9 @@ def _answers_for_rights(request: HttpRequest) -> bool:
 
 
 def _duty(title: Any, icon: str, page: str) -> dict[str, Any]:
-    return _item(title, icon, f"admin:privacy_personrequest_{page}") | {"permission": _answers_for_rights}
+    item = _item(title, icon, f"admin:privacy_personrequest_{page}")
+    # All of them are below the address of the register, which would be lit beside each.
+    return item | {"permission": _answers_for_rights, "active": lambda request: request.path == str(item["link"])}
 
 
 # Titles as in product.md; each group is a heading of the sidebar.

@@ -10,6 +10,7 @@ from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -127,7 +128,7 @@ class PersonRequestAdmin(KeepingPages, ProofPages, DeparturePages, DutyPages, Te
         return self.page(
             request,
             "request.html",
-            _("%(kind)s, received on %(day)s") % {"kind": one.get_kind_display(), "day": one.received_on},
+            _("%(kind)s, received on %(day)s") % {"kind": one.get_kind_display(), "day": date_format(one.received_on)},
             request_of_person=one,
             clock=clock_of(one, today=today),
             extend_form=ExtendForm(),
@@ -213,11 +214,12 @@ def clock_of(request: PersonRequest, *, today: date) -> SafeString | str:
     """How a request stands: its last day and how late it is, or how it ended."""
     if request.state != RequestState.OPEN:
         return request.get_state_display()
+    day = date_format(request.due_on)
     if is_overdue(request.due_on, today):
-        return format_html('{} <span class="pli-pill pli-always">{}</span>', request.due_on, _("overdue"))
+        return format_html('{} <span class="pli-pill pli-always">{}</span>', day, _("overdue"))
     if is_due_soon(request.due_on, today):
-        return format_html('{} <span class="pli-pill pli-always">{}</span>', request.due_on, _("soon"))
-    return str(request.due_on)
+        return format_html('{} <span class="pli-pill pli-always">{}</span>', day, _("soon"))
+    return day
 
 
 def _beginning(day: date, zone: str) -> datetime:
