@@ -141,7 +141,12 @@ def make_website_in_console(client: Client, officer: Client, organization: Organ
     with tenant(organization.pk):
         website = Website.objects.get()
     assert website.email_tracking == "never"
-    notice = {"language": "fr", "covers": ["opens", "clicks"], "text": "Nous mesurons.", "url": "https://bread.example/vie-privee"}
+    notice = {
+        "language": "fr",
+        "covers": ["opens", "clicks"],
+        "text": "Nous mesurons.",
+        "url": "https://bread.example/vie-privee",
+    }
     assert client.post(reverse("admin:websites_website_notice", args=[website.pk]), notice).status_code == 302
     change = {**form, "email_tracking": "by_consent", "reason": "People are asked in the form."}
     assert client.post(reverse("admin:websites_website_change", args=[website.pk]), change).status_code == 302
