@@ -13,6 +13,7 @@ from campaigns.asking import why_nobody
 from campaigns.models import Email, EmailKind
 from campaigns.rules import TimingProblem, timing_problem, utm_word
 from campaigns.selectors import has_audience
+from delivery.connections import why_not_send
 from delivery.markup import AddressError
 from delivery.models import Purpose
 from delivery.rendering import BodyFormat, CompiledEmail, EmailSource, FooterLabels, check_email, compile_email
@@ -130,6 +131,8 @@ def about_person(email: Email, participant: Participant | None) -> dict[str, obj
 def problems_of(organization: Organization, email: Email, *, starts_at: datetime, now: datetime) -> list[str]:
     """Everything beside its content that an email cannot be sent for, in the words of the person who tries."""
     problems = [*_archived(email), *_timing(email, starts_at), *_sender(organization, email), *_permission(email)]
+    # What would be measured by somebody else on the way is refused before anybody is written to (rule S11).
+    problems += filter(None, [why_not_send(organization, email.campaign.website, now=now)])
     # Who will be subscribed when a planned email starts is not known yet.
     if not problems and starts_at <= now and not has_audience(organization, email, now=now):
         is_request = email.kind == EmailKind.CONSENT_REQUEST

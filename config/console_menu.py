@@ -88,6 +88,9 @@ CONSOLE_MENU: list[dict[str, Any]] = [
         "items": [
             _item(_("Organization"), "settings", "admin:accounts_organization_changelist"),
             _item(_("Members"), "badge", "admin:accounts_membership_changelist"),
+            _item(_("Connections"), "cable", "admin:delivery_connection_changelist"),
+            _item(_("Websites' connections"), "route", "admin:delivery_websiteconnection_changelist"),
+            _item(_("Signing keys"), "key", "admin:delivery_dkimkey_changelist"),
             _item(_("Consent scopes"), "join_inner", "admin:websites_consentscope_changelist"),
             _item(_("Rule table"), "gavel", "admin:consent_rule_table"),
             _item(_("Consent history"), "verified", "admin:consent_seals"),

@@ -20,11 +20,9 @@ from django.utils.translation import gettext as _
 from accounts.models import Organization
 from common.tenancy import tenant
 from delivery.connection_models import Connection, GuardCheck, GuardState
-from delivery.connections import Way, account_for
 from delivery.mime import MessageHeaders, build_message
-from delivery.signing import signers_of
-from delivery.transports import Outgoing, Result, TransportNotConfiguredError, courier_for
-from websites.models import Website
+from delivery.transports import Outgoing
+from delivery.trials import send_one, sender_for
 
 # After that a canary is lost.
 PATIENCE = timedelta(hours=6)
@@ -122,7 +120,7 @@ def canary(token: str) -> tuple[str, str]:
 
 def send_canary(organization: Organization, connection: Connection, *, now: datetime) -> GuardCheck:
     """Send one through a connection. The check waits until it arrives, is judged or is lost."""
-    website = _sender(organization, connection)
+    website = sender_for(organization, connection)
     with tenant(organization.pk):
         check = GuardCheck.objects.create(organization=organization, connection=connection, sent_at=now, html="")
         check.refresh_from_db(fields=["token"])
@@ -148,30 +146,8 @@ def send_canary(organization: Organization, connection: Connection, *, now: date
     with tenant(organization.pk):
         GuardCheck.objects.filter(pk=check.pk).update(html=html)
     check.html = html
-    words = _send(organization, connection, outgoing, now=now)
+    words = send_one(organization, connection, outgoing, now=now)
     return _end(organization, check, GuardState.FAILED, words, now=now) if words else check
-
-
-def _sender(organization: Organization, connection: Connection) -> Website | None:
-    with tenant(organization.pk):
-        websites = Website.objects.filter(organization=organization).exclude(sender_email="").order_by("pk")
-        return websites.filter(connection__connection=connection).first() or websites.first()
-
-
-def _send(organization: Organization, connection: Connection, outgoing: Outgoing, *, now: datetime) -> str:
-    """Why it did not leave; empty when it did."""
-    try:
-        way = Way(account_for(connection), connection, signers=signers_of(organization))
-    except TransportNotConfiguredError as error:
-        return str(error)
-    courier = courier_for(way.account)
-    try:
-        (outcome,), trouble = courier.send([way.dress(outgoing, now=now)])
-    finally:
-        courier.close()
-    if trouble is not None:
-        return trouble.words
-    return "" if outcome.result is Result.ACCEPTED else outcome.words
 
 
 def _end(organization: Organization, check: GuardCheck, state: GuardState, words: str, *, now: datetime) -> GuardCheck:

@@ -102,6 +102,9 @@ class ReceivedMessage:
     email_name: str
     website_name: str
     status: str
+    # What was heard of it since, and the words of the server or service.
+    news: str
+    words: str
     at: datetime
     decided_at: datetime | None
     opens: Outcome
@@ -125,6 +128,8 @@ def messages_of(organization: Organization, participant: Participant, *, now: da
             email_name=_email_name(message),
             website_name=message.mailing.website.name,
             status=str(message.get_status_display()),
+            news=str(message.get_news_display()),
+            words=message.error or message.news_words,
             at=message.sent_at or message.queued_at,
             decided_at=message.decided_at,
             opens=_outcome(message, Kind.OPENS, permissions, choices, now),

@@ -18,12 +18,14 @@ from consent.models import Choice
 from consent.reasons import REASONS
 from consent.rules import EXEMPT_REASONS, Level, Reason
 from delivery.models import Message, MessageStatus
+from delivery.news import without_addresses
 from participants.models import Participant
 from reporting.rules import SMALLEST_CROWD, Rate, share
 from tracking.models import Actor, AnonymousTotal, ForgottenTotal, Hit, HitKind, TrackedMessage
 from websites.models import Website
 
 # A mail server has, or may have, these.
+WORDS_SHOWN = 8
 GONE_OUT = (MessageStatus.SENT, MessageStatus.UNKNOWN)
 
 
@@ -77,6 +79,8 @@ class LaunchReport:
     launch: Launch
     audience: int
     statuses: list[tuple[str, int]]
+    # Of mail servers and sending services, with the number of copies.
+    words: list[tuple[str, int]]
     sent: int
     opens: KindReport
     clicks: KindReport
@@ -118,6 +122,7 @@ def report_launch(organization: Organization, launch: Launch) -> LaunchReport:
         launch=launch,
         audience=sum(statuses.values()),
         statuses=[(str(MessageStatus(status).label), n) for status, n in statuses.most_common()],
+        words=_server_words(organization, launch),
         sent=sum(group["n"] for group in out),
         opens=_kind_report("opens", out, people[HitKind.OPEN]),
         clicks=_kind_report("clicks", out, people[HitKind.CLICK]),
@@ -127,6 +132,17 @@ def report_launch(organization: Organization, launch: Launch) -> LaunchReport:
         counted_opens=_counted(launch, HitKind.OPEN, out),
         counted_clicks=_counted(launch, HitKind.CLICK, out),
     )
+
+
+def _server_words(organization: Organization, launch: Launch) -> list[tuple[str, int]]:
+    """What mail servers and services said of messages, and of how many; without the addresses that they repeat."""
+    said: Counter[str] = Counter()
+    mine = Message.objects.filter(organization=organization, mailing=launch.mailing)
+    for column in ("error", "news_words"):
+        rows = mine.exclude(**{column: ""}).values_list(column).annotate(n=Count("id")).order_by("-n")[:200]
+        for words, n in rows:
+            said[without_addresses(words)] += n
+    return said.most_common(WORDS_SHOWN)
 
 
 def _counted(launch: Launch, kind: HitKind, groups: Sequence[Mapping[str, Any]]) -> CountedReport:

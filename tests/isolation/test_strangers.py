@@ -21,6 +21,7 @@ from campaigns.models import Campaign, Email, Launch
 from campaigns.services import launch_email
 from common.tenancy import tenant
 from consent.models import Topic
+from delivery.connection_models import Connection, DkimKey, WebsiteConnection
 from delivery.models import CaughtMessage, Suppression
 from intake.form_editing import create_form
 from intake.models import Import
@@ -71,6 +72,9 @@ def rows(cast: Cast, now: datetime) -> dict[type[Model], Model]:
             launch,
             person,
             open_request(bakery, kind="access", participant=person, channel="letter", now=now, details=MARKER),
+            connection := Connection.objects.create(**common, name=MARKER, kind="smtp", host="mail.example"),
+            WebsiteConnection.objects.create(**common, website=website, connection=connection),
+            DkimKey.objects.create(**common, domain=f"{MARKER}.example", selector="s", algorithm="rsa", public_key="x"),
             Suppression.objects.create(**common, email_norm=f"{MARKER}@gone.example", reason="bounced"),
             create_form(bakery, campaign, author=cast.ana, now=now),
             Import.objects.create(**common, filename=f"{MARKER}.csv", state="done", layout=LAYOUT),

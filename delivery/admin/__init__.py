@@ -1,0 +1,7 @@
+"""Console pages of delivery, found by Django."""
+
+from delivery.admin.connections import ConnectionAdmin, WebsiteConnectionAdmin
+from delivery.admin.mail import CaughtMessageAdmin, SuppressionAdmin
+from delivery.admin.signing import DkimKeyAdmin
+
+__all__ = ["CaughtMessageAdmin", "ConnectionAdmin", "DkimKeyAdmin", "SuppressionAdmin", "WebsiteConnectionAdmin"]
