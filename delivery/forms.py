@@ -70,8 +70,9 @@ class ConnectionForm(forms.Form):
 
     name = _text(gettext_lazy("Name"), required=True)
     is_default = forms.BooleanField(
-        label=gettext_lazy("For every website without a connection of its own"),
+        label=gettext_lazy("Default connection"),
         required=False,
+        help_text=gettext_lazy("For every website without a connection of its own."),
         widget=UnfoldBooleanSwitchWidget(),
     )
 
@@ -129,7 +130,7 @@ class ConnectionForm(forms.Form):
 
     def _add_limits(self) -> None:
         self.fields["per_second"] = forms.FloatField(
-            label=gettext_lazy("At most so many messages per second"),
+            label=gettext_lazy("Messages per second, at most"),
             required=False,
             min_value=0.01,
             max_value=100000,
@@ -137,9 +138,11 @@ class ConnectionForm(forms.Form):
             widget=UnfoldAdminTextInputWidget(),
         )
         self.fields["per_domain"] = forms.CharField(
-            label=gettext_lazy("Messages per second to single recipient domains"),
+            label=gettext_lazy("Messages per second by domain"),
             required=False,
-            help_text=gettext_lazy("One a line, such as “gmail.com 20”. A star stands for every other domain."),
+            help_text=gettext_lazy(
+                "Of the recipients. One a line, such as “gmail.com 20”; a star stands for every other domain."
+            ),
             widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         )
         self.fields["warmup_from"] = forms.DateField(
@@ -228,7 +231,8 @@ class ConnectionForm(forms.Form):
 
     @staticmethod
     def _empty(name: str) -> Any:
-        return Connection._meta.get_field(name).get_default()
+        """What stands for an empty field."""
+        return getattr(Connection(), name)
 
 
 def _clean_host(text: str) -> str:

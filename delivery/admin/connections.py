@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from accounts.admin import organization_of, role_of
-from accounts.models import Role
+from accounts.models import Role, User
 from common.tenancy import tenant
 from delivery.admin.base import OwnersAdmin
 from delivery.connection_models import Connection, ConnectionKind, GuardCheck, WebsiteConnection
@@ -173,18 +173,15 @@ class ConnectionAdmin(OwnersAdmin):
     # --- Buttons
 
     def _test(self, request: HttpRequest, row: Connection) -> None:
-        trial = try_connection(organization_of(request), row, to=request.user.email, now=timezone.now())  # type: ignore[union-attr]
+        member = cast("User", request.user)
+        trial = try_connection(organization_of(request), row, to=member.email, now=timezone.now())
         (messages.success if trial.passed else messages.error)(request, trial.words)
 
     def _attest(self, request: HttpRequest, row: Connection) -> None:
+        text = request.POST.get("text", "")
+        author = cast("User", request.user)
         try:
-            attest(
-                organization_of(request),
-                row,
-                author=request.user,
-                text=request.POST.get("text", ""),
-                now=timezone.now(),  # type: ignore[arg-type]
-            )
+            attest(organization_of(request), row, author=author, text=text, now=timezone.now())
         except ConnectionRefused as refusal:
             messages.error(request, str(refusal))
         else:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import socketserver
+import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dkim as verifier
+import dns.message
+import dns.rcode
+import dns.rrset
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delivery.dkim import Signer, load_key, new_key, record_of, says_the_same, sign
 from delivery.mime import MessageHeaders, build_message
+from delivery.signing import check_dkim_key, create_dkim_key, record_name, record_text, signers_of
+from tests.support.cast import Cast
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 KEYS = {algorithm: new_key(algorithm) for algorithm in ("rsa", "ed25519")}
@@ -78,3 +86,55 @@ def test_a_record_is_recognised_however_it_is_spaced() -> None:
     assert not says_the_same(f"v=DKIM1; k=ed25519; p={public}", "rsa", public)
     assert not says_the_same("v=DKIM1; p=", "rsa", public)
     assert not says_the_same(record_of("rsa", new_key("rsa")[1]), "rsa", public)
+
+
+class _Name(socketserver.BaseRequestHandler):
+    """A name server that knows one record."""
+
+    def handle(self) -> None:
+        data, sock = self.request
+        query = dns.message.from_wire(data)
+        answer = dns.message.make_response(query)
+        name = query.question[0].name
+        text = self.server.records.get(name.to_text(omit_final_dot=True))
+        if text is None:
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+        else:
+            quoted = " ".join(f'"{text[start : start + 200]}"' for start in range(0, len(text), 200))
+            answer.answer.append(dns.rrset.from_text(name, 60, "IN", "TXT", quoted))
+        sock.sendto(answer.to_wire(), self.client_address)
+
+
+@pytest.fixture
+def names() -> Iterator[socketserver.UDPServer]:
+    server = socketserver.UDPServer(("127.0.0.1", 0), _Name)
+    server.records = {}
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("algorithm", ["rsa", "ed25519"])
+def test_a_key_signs_once_its_record_was_seen(cast: Cast, names: socketserver.UDPServer, algorithm: str) -> None:
+    bakery = cast.bakery
+    key = create_dkim_key(bakery, "bread.example", algorithm=algorithm, now=NOW)
+    ask = {"nameservers": ["127.0.0.1"], "port": names.server_address[1]}
+    assert not check_dkim_key(bakery, key, now=NOW, **ask)
+    assert key.check_words == "There is no such record yet."
+    names.records[record_name(key)] = record_of(algorithm, new_key(algorithm)[1])
+    assert not check_dkim_key(bakery, key, now=NOW, **ask)
+    assert "another key" in key.check_words
+    assert signers_of(bakery) == {}
+    names.records[record_name(key)] = record_text(key)
+    assert check_dkim_key(bakery, key, now=NOW, **ask)
+    (found,) = signers_of(bakery)["bread.example"]
+    assert found.selector == key.selector
+    # Without a network nothing is known, so nothing changes.
+    names.shutdown()
+    assert not check_dkim_key(bakery, key, now=NOW, nameservers=["127.0.0.1"], port=1)
+    assert "No name server could be asked" in key.check_words
+    assert signers_of(bakery) != {}
