@@ -189,11 +189,13 @@ class PageForm(forms.Form):
         Email.objects.none(), label=_("Exit-screen email"), required=False, widget=UnfoldAdminSelectWidget
     )
     frame_hosts = forms.CharField(
-        label=_("Other websites that may show the form, one in each line"),
+        label=_("Other websites that may show it"),
         required=False,
         max_length=2000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text=_("The website's own domain may always show it. Everywhere else the form stays empty."),
+        help_text=_(
+            "One host in each line. The website's own domain may always show it; everywhere else the form stays empty."
+        ),
     )
 
     def __init__(self, organization: Organization, entry_form: EntryForm, data: QueryDict | None = None) -> None:

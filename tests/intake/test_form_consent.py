@@ -11,6 +11,7 @@ from common.tenancy import tenant
 from consent.models import Choice, ConsentText
 from consent.rules import ChoiceValue, Source
 from consent.services import record_choice
+from delivery.refusals import suppress_hash
 from intake.form_editing import FormRefused
 from intake.models import ConsentVariant, FieldKind
 from tests.intake.forms_world import ADDRESS, FormWorld, token_of
@@ -167,6 +168,23 @@ def test_c6_a_yes_that_an_import_once_refused_waits_too(form_world: FormWorld) -
         )  # fmt: skip
     form_world.send(tracking="yes")
     assert form_world.choice() == ("no", "no")
+
+
+def test_d2_an_erased_address_comes_back_with_what_was_forbidden(form_world: FormWorld) -> None:
+    scope = str(form_world.website.consent_scope_id)
+    suppress_hash(
+        form_world.organization, ADDRESS, now=timezone.now() - timedelta(days=9), reasons=["unsubscribed"],
+        refused={scope: ["opens"]},
+    )  # fmt: skip
+    first = form_world.add(FieldKind.TEXT, name="given", target="first_name")
+    topic = form_world.add(FieldKind.TOPIC)
+    form_world.send(tracking="yes", **{f"q{first.pk}": "Léa", f"q{topic.pk}": "on"})
+    assert form_world.choice() == ("no", "yes")
+    person, subscription = form_world.person(), form_world.subscription()
+    assert person is not None
+    assert person.first_name == ""
+    assert subscription is not None
+    assert subscription.pending_since is not None
 
 
 def test_the_page_does_not_tell_whether_an_address_is_known(form_world: FormWorld) -> None:

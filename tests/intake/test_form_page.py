@@ -14,9 +14,10 @@ from campaigns.models import Campaign, Participation
 from common.keys import encode_key, new_key
 from common.tenancy import tenant
 from intake.form_editing import withdraw_form
-from intake.models import FieldKind
+from intake.models import EntryForm, FieldKind, Submission
 from tests.intake.forms_world import ADDRESS, FormWorld, aged, make_form_world, token_of
 from tests.support.cast import Cast
+from websites.models import Website
 
 pytestmark = pytest.mark.django_db
 
@@ -80,7 +81,7 @@ def test_every_type_of_field_is_shown_and_kept(form_world: FormWorld) -> None:
     (entry,) = form_world.entries()
     assert entry.answers == {
         "text": "a",
-        "long_text": "b\r\nc" if "\r" in entry.answers["long_text"] else "b\nc",
+        "long_text": "b\nc",
         "choice": "First answer",
         "multiple": ["First answer", "Second answer"],
         "country": "BE",
@@ -109,7 +110,7 @@ def test_what_must_be_answered_is_asked_again_and_nothing_typed_is_lost(form_wor
     assert response.status_code == 422
     assert f'href="#id_q{needed.pk}"' in page
     assert f'value="{ADDRESS}"' in page
-    assert 'value="no" id="id_tracking_1" checked' in page.replace("  ", " ") or "checked" in page
+    assert "checked" in page.split('value="no"')[1].split(">")[0]
     assert form_world.send(token=token_of(response), **{f"q{needed.pk}": "Léa"}).status_code == 200
 
 
@@ -198,8 +199,6 @@ def test_a_page_of_another_form_or_of_another_key_is_not_taken(form_world: FormW
 
 
 def make_form_world_of_another_campaign(cast: Cast) -> FormWorld:
-    from websites.models import Website
-
     with tenant(cast.bakery.pk):
         Website.objects.update(name="First website")
     return make_form_world(cast, timezone.now())
@@ -229,12 +228,10 @@ def test_a_no_is_taken_though_the_counter_is_away(form_world: FormWorld, setting
 def test_before_it_opens_the_page_says_when(form_world: FormWorld) -> None:
     with tenant(form_world.organization.pk):
         Campaign.objects.update(opens_at=timezone.now() + timedelta(days=2))
-    token = None
     response = form_world.open()
     assert response.status_code == 200
     assert "not open yet" in response.content.decode()
     assert 'name="page"' not in response.content.decode()
-    assert token is None
 
 
 def test_after_it_closed_nothing_is_taken(form_world: FormWorld) -> None:
@@ -301,8 +298,6 @@ def test_an_entry_from_inside_a_frame_is_answered_inside_the_frame(form_world: F
 
 
 def test_a_domain_cannot_write_into_the_header(form_world: FormWorld) -> None:
-    from websites.models import Website
-
     with tenant(form_world.organization.pk):
         Website.objects.update(domain="evil.example *; script-src *")
     response = form_world.open(query="?embed=1")
@@ -344,7 +339,5 @@ def test_nothing_that_is_typed_becomes_markup(form_world: FormWorld) -> None:
 def test_another_organization_cannot_be_reached_through_a_form(form_world: FormWorld, cast: Cast) -> None:
     form_world.send(tracking="yes")
     with tenant(cast.cinema.pk):
-        from intake.models import EntryForm, Submission
-
         assert not EntryForm.objects.exists()
         assert not Submission.objects.exists()
