@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
 from accounts.models import Organization
-from intake.models import Import, ImportIssue, ImportState
+from intake.models import Import, ImportIssue, ImportState, PeopleExport
 from participants.models import Participant
 
 ENDED = (ImportState.DONE, ImportState.FAILED, ImportState.CANCELLED)
@@ -34,6 +34,7 @@ def forget_imported(organization: Organization, participant: Participant) -> int
     for source in imports.filter(layout__icontains=address):
         source.layout = _without_rows(source.layout)
         source.save(update_fields=["layout"])
+    remove_exports(PeopleExport.objects.filter(organization=organization))
     return remove_files(source for source in imports.filter(state__in=ENDED).exclude(file="") if holds(source, address))
 
 
@@ -67,6 +68,19 @@ def remove_files(sources: Iterable[Import]) -> int:
         Import.objects.filter(organization=source.organization_id, pk=source.pk).update(file="")
         removed += 1
     return removed
+
+
+def remove_exports(exports: QuerySet[PeopleExport]) -> int:
+    """Remove the files of exports, which can be made again, once this transaction stands."""
+    made = exports.exclude(file="")
+    for export in made:
+        transaction.on_commit(partial(export.file.storage.delete, str(export.file.name)))
+    return made.update(file="")
+
+
+def old_exports(organization: Organization, *, before: datetime) -> QuerySet[PeopleExport]:
+    """Exports that were made long ago and still have their file."""
+    return PeopleExport.objects.filter(organization=organization, created_at__lt=before).exclude(file="")
 
 
 def old_imports(organization: Organization, *, before: datetime) -> QuerySet[Import]:

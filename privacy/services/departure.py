@@ -13,7 +13,7 @@ from accounts.models import Membership, Organization, Role, User
 from common.jobs import after_commit
 from common.journal import Act, write_acts
 from common.tenancy import tenant
-from intake.models import Import
+from intake.models import Import, PeopleExport
 from privacy.models import Departure, OrganizationExport
 
 DELETE_TASK = "privacy.delete_organization"
@@ -88,7 +88,8 @@ def delete_organization(organization_id: int, *, now: datetime) -> bool:
 def _files_of(organization_id: int) -> list[str]:
     imports = Import.objects.filter(organization=organization_id).exclude(file="").values_list("file", flat=True)
     exports = OrganizationExport.objects.filter(organization=organization_id).exclude(file="")
-    return [*imports, *exports.values_list("file", flat=True)]
+    people = PeopleExport.objects.filter(organization=organization_id).exclude(file="").values_list("file", flat=True)
+    return [*imports, *people, *exports.values_list("file", flat=True)]
 
 
 _TABLES = """

@@ -19,7 +19,8 @@ from delivery.forgetting import forget_sent
 from delivery.refusals import suppress_hash
 from intake.forgetting import forget_imported
 from participants.models import Participant
-from privacy.models import PersonRequest, RequestChannel, RequestKind, RequestState
+from privacy.models import OrganizationExport, PersonRequest, RequestChannel, RequestKind, RequestState
+from privacy.services.organization_export import remove_organization_exports
 from privacy.services.person_record import person_record
 from privacy.services.proofs import seal_proof
 from privacy.services.requests import answer_request, open_request
@@ -38,6 +39,7 @@ def erase_participant(
         person = Participant.objects.select_for_update().get(organization=organization, pk=participant.pk)
         request = _note_request(organization, person, actor=actor, reason=reason, now=now)
         forget_imported(organization, person)
+        remove_organization_exports(OrganizationExport.objects.filter(organization=organization))
         refused, reasons = _take_out(organization, person, now=now)
         digest = suppress_hash(organization, person.email_norm, reasons=reasons, refused=refused, now=now)
         write_acts(Act.ERASED, organization.pk, [person.ledger_id], at=now, digest=digest.hex(), once_committed=True)

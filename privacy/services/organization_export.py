@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from datetime import datetime, timedelta
+from functools import partial
 from typing import IO
 
 from django.core.files import File
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from psycopg import sql
 
@@ -64,6 +66,14 @@ def make_organization_export(organization_id: int, export_id: int, *, now: datet
         export.finished_at, export.expires_at = now, now + timedelta(days=DAYS_KEPT)
         export.save()
     return export
+
+
+def remove_organization_exports(exports: QuerySet[OrganizationExport]) -> int:
+    """Remove the files of exports, which can be made again, once this transaction stands."""
+    made = exports.exclude(file="")
+    for name in made.values_list("file", flat=True):
+        transaction.on_commit(partial(default_storage.delete, name))
+    return made.update(file="")
 
 
 def write_export(organization: Organization, file: IO[bytes], *, now: datetime) -> None:

@@ -8,7 +8,6 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.core.files.storage import default_storage
 from django.db.models import Q, QuerySet
 
 from accounts.models import Organization, User
@@ -16,7 +15,7 @@ from campaigns.models import Participation
 from common.tenancy import tenant
 from consent.selectors import local_day
 from delivery.models import CaughtMessage, ServiceMessage
-from intake.forgetting import old_imports, remove_files
+from intake.forgetting import old_exports, old_imports, remove_exports, remove_files
 from intake.models import ImportIssue
 from privacy.models import (
     Keeping,
@@ -30,6 +29,7 @@ from privacy.registers import keeping_of
 from privacy.rules import add_months
 from privacy.services.activity import without_activity
 from privacy.services.erasure import let_go
+from privacy.services.organization_export import remove_organization_exports
 from tracking.forgetting import delete_orphaned_hits, forget_old_hits, hit_keeping
 
 # Rows of one transaction: other writers never wait long for one.
@@ -160,9 +160,10 @@ def _imports(work: _Work) -> int:
     with tenant(work.organization.pk):
         old = old_imports(work.organization, before=before)
         with_files = old.exclude(file="")
+        exports = old_exports(work.organization, before=before)
         if work.only_count:
-            return with_files.count()
-        removed = remove_files(with_files)
+            return with_files.count() + exports.count()
+        removed = remove_files(with_files) + remove_exports(exports)
         for source in old.filter(layout__samples__0__isnull=False):
             source.layout = source.layout | {"samples": []}
             source.save(update_fields=["layout"])
@@ -179,12 +180,7 @@ def _exports(work: _Work) -> int:
     """Files of the whole organization, once nobody needs to fetch them any more."""
     with tenant(work.organization.pk):
         over = OrganizationExport.objects.filter(organization=work.organization, expires_at__lt=work.now)
-        over = over.exclude(file="")
-        if work.only_count:
-            return over.count()
-        for export in over:
-            default_storage.delete(export.file)
-        return over.update(file="")
+        return over.exclude(file="").count() if work.only_count else remove_organization_exports(over)
 
 
 def _delete(work: _Work, rows: QuerySet[Any]) -> int:

@@ -20,7 +20,7 @@ from consent.services import ensure_preference_keys
 from delivery.models import CaughtMessage, ContentSnapshot, Mailing, Message, MessageStatus, ServiceMessage, Suppression
 from delivery.refusals import welcome_back
 from delivery.services import is_suppressed_hash
-from intake.models import Import, ImportIssue
+from intake.models import Import, ImportIssue, PeopleExport
 from participants.models import Participant
 from privacy.models import PersonRequest
 from privacy.services.erasure import erase_participant
@@ -29,7 +29,7 @@ from tests.support.cast import Cast
 from tests.support.hits import Copies, batch_of, forget_hits, make_copies, store
 from tests.support.world import choose, later, make_participant, make_topic, make_website, subscribe_to
 from tracking.models import ForgottenTotal, Hit, LastOpenDay, TrackedMessage
-from websites.models import Website
+from websites.models import ConsentScope, Website
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
@@ -108,6 +108,9 @@ def _fill_imports(bakery: Organization, now: datetime) -> None:
     )  # fmt: skip
     source.file.save("people.csv", ContentFile("\n".join(",".join(row) for row in rows).encode()), save=False)
     source.save()
+    export = PeopleExport(**common, scope=ConsentScope.objects.get(), state="done", finished_at=now)
+    export.file.save("people.csv", ContentFile(ADDRESS.encode()), save=False)
+    export.save()
     ImportIssue.objects.create(**common, source=source, row=2, column="email", value=ADDRESS, issue="not_an_address")
     ImportIssue.objects.create(**common, source=source, row=2, column="name", value=MARKER, issue="too_long")
     ImportIssue.objects.create(**common, source=source, row=3, column="email", value="other@x", issue="not_an_address")
@@ -125,10 +128,13 @@ def test_d2_nothing_in_the_database_names_an_erased_person(cast: Cast, person: P
     with tenant(cast.bakery.pk):
         source = Import.objects.get()
         path, storage = str(source.file.name), source.file.storage
+        exported = str(PeopleExport.objects.get().file.name)
+    assert storage.exists(exported)
     erase(cast, person, now)
     assert tables_with(MARKER) == set()
     assert tables_with(str(person.email_norm)) == set()
     assert not storage.exists(path)
+    assert not storage.exists(exported)
     with tenant(cast.bakery.pk):
         assert ImportIssue.objects.count() == 1
 
