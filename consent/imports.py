@@ -20,10 +20,9 @@ from django.db import connection
 from accounts.models import Organization, User
 from common import journal
 from consent.chain import NOTHING, event_hash_sql
-from consent.ledger import Act, keep_text, write_events
+from consent.ledger import Act, keep_text, wording_of_topic, write_events
 from consent.models import Basis, ConsentText, Topic
 from consent.rules import BEGINNING, Kind, Source, Verdict
-from consent.services.subscriptions import wording_of_topic
 from websites.models import ConsentScope
 from websites.services import ensure_default_scope
 

@@ -16,7 +16,7 @@ from django.db import connection
 
 from accounts.models import Organization, User
 from consent.chain import NOTHING, act_hash, consent_text_hash, event_hash
-from consent.models import ChoiceEvent, ConsentText
+from consent.models import ChoiceEvent, ConsentText, Topic
 from consent.rules import ChoiceValue, Kind, Source
 from websites.models import Website
 
@@ -188,3 +188,33 @@ def append_event(
 def asked_kinds(answers: Mapping[Kind, ChoiceValue | None]) -> list[str]:
     """What a wording must have asked for when somebody answered so."""
     return [kind.value for kind, value in answers.items() if value is not None and value != ChoiceValue.UNKNOWN]
+
+
+# --- Words of subscriptions ---
+
+# Where words stand that nobody published.
+SUBSCRIPTION = "subscription"
+
+
+def asks_for_topic(topic: Topic) -> str:
+    """What a consent text asks for that is read beside the box of a topic (rule C1)."""
+    return f"subscription:{topic.pk}"
+
+
+def wording_of_topic(
+    organization: Organization, topic: Topic, wording: str, *, author: User | None, now: datetime
+) -> ConsentText | None:
+    """Words that nobody published, such as those of a file; None for none."""
+    if not wording.strip():
+        return None
+    return keep_text(
+        organization,
+        website=topic.website,
+        language="",
+        place=SUBSCRIPTION,
+        text=wording.strip(),
+        asks_for=[asks_for_topic(topic)],
+        author=author,
+        now=now,
+        latest_only=False,
+    )

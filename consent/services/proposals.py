@@ -18,6 +18,7 @@ from accounts.models import Organization, Role, User
 from consent.models import PolicyProposal, ProposalKind, ProposalState
 from consent.selectors import country_name, local_day, why_refused
 from consent.services.policy import PolicyRefused, refresh_permissions
+from consent.services.scopes import carry_refusals
 from consent.services.two_people import (
     SECOND_PEOPLE,
     has_officer,
@@ -307,6 +308,7 @@ def _apply(
             websites.change_for_professionals(organization, website, for_professionals=True, **common)
         case ProposalKind.CONSENT_SCOPE:
             scope = ConsentScope.objects.get(organization=organization, pk=wanted["consent_scope"])
+            carry_refusals(organization, website.consent_scope, scope, author=author, now=now)
             websites.change_consent_scope(organization, website, scope=scope, **common)
         case ProposalKind.UNDO_STOP:
             websites.undo_stop(organization, website, **common)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts.models import Organization, User
 from common.journal import Act, write_acts
 from common.keys import new_key
-from consent.ledger import keep_text, require_asked
+from consent.ledger import asks_for_topic, require_asked, wording_of_topic
 from consent.models import (
     Basis,
     ConsentText,
@@ -29,32 +29,6 @@ from consent.models import (
 )
 from participants.models import Participant
 from websites.services import ensure_default_scope
-
-PLACE = "subscription"
-
-
-def asks_for_topic(topic: Topic) -> str:
-    """What a consent text asks for that is read beside the box of a topic (rule C1)."""
-    return f"subscription:{topic.pk}"
-
-
-def wording_of_topic(
-    organization: Organization, topic: Topic, wording: str, *, author: User | None, now: datetime
-) -> ConsentText | None:
-    """Words that nobody published, such as those of a file; None for none."""
-    if not wording.strip():
-        return None
-    return keep_text(
-        organization,
-        website=topic.website,
-        language="",
-        place=PLACE,
-        text=wording.strip(),
-        asks_for=[asks_for_topic(topic)],
-        author=author,
-        now=now,
-        latest_only=False,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

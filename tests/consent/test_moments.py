@@ -10,11 +10,12 @@ import pytest
 
 from accounts.models import Organization
 from common.tenancy import tenant
-from consent.models import LegalJustification
-from consent.selectors import notice_covers
+from consent.models import Choice, LegalJustification
+from consent.rules import ChoiceValue, Purpose, Reason
+from consent.selectors import decisions_for, notice_covers
 from consent.services import confirm_justification, propose_justification, publish_notice, refresh_permissions
 from tests.support.cast import Cast
-from tests.support.world import later, loosen, make_website, set_tracking
+from tests.support.world import choose, later, loosen, make_participant, make_website, set_tracking
 from websites.models import ConsentScope, MeasurementPermission, Website
 from websites.rules import RuleKey
 
@@ -118,6 +119,21 @@ def test_h1_all_permissions_begin_anew_in_another_consent_scope(cast: Cast, webs
     swiss = row(website, "CH")
     assert swiss.scope_id == other.pk
     assert {swiss.opens_with_yes_since, swiss.opens_unless_no_since, swiss.clicks_anonymous_since} == {at}
+
+
+def test_s4_a_no_goes_along_when_a_website_moves_to_another_consent_scope(
+    cast: Cast, website: Website, now: datetime
+) -> None:
+    zoe = make_participant(cast.bakery, "zoe@home.example", now=now)
+    choose(cast.bakery, zoe, opens=ChoiceValue.NO, now=now)
+    other = ConsentScope.objects.create(organization=cast.bakery, name="Other brand", created_at=now)
+    loosen(cast.bakery, website, now=later(now, hours=1), consent_scope=other.pk)
+    carried = Choice.objects.get(participant=zoe, scope=other)
+    assert (carried.opens, carried.clicks) == ("no", "unknown")
+    decided = decisions_for(cast.bakery, website, [zoe.pk], purpose=Purpose.MARKETING, now=later(now, hours=2))[
+        zoe.pk
+    ].decision
+    assert decided.opens_reason is Reason.PERSON_SAID_NO
 
 
 def test_s13_each_language_has_to_tell_of_a_measurement(cast: Cast, website: Website, now: datetime) -> None:
