@@ -24,7 +24,7 @@ from consent.models import Topic
 from delivery.connection_models import Connection, DkimKey, WebsiteConnection
 from delivery.models import CaughtMessage, Suppression
 from intake.form_editing import create_form
-from intake.models import Import
+from intake.models import ConsentMove, Import, PeopleExport
 from participants.models import Participant
 from privacy.services.requests import open_request
 from tests.support.cast import Cast
@@ -78,6 +78,10 @@ def rows(cast: Cast, now: datetime) -> dict[type[Model], Model]:
             Suppression.objects.create(**common, email_norm=f"{MARKER}@gone.example", reason="bounced"),
             create_form(bakery, campaign, author=cast.ana, now=now),
             Import.objects.create(**common, filename=f"{MARKER}.csv", state="done", layout=LAYOUT),
+            ConsentMove.objects.create(
+                **common, origin="attribute", attribute=MARKER, scope=website.consent_scope, state="done"
+            ),
+            PeopleExport.objects.create(**common, scope=website.consent_scope, state="done"),
             CaughtMessage.objects.create(
                 **common, mail_from="a@b.example", rcpt_to=f"{MARKER}@home.example", subject=MARKER,
                 raw=zlib.compress(f"Subject: {MARKER}\r\n\r\n{MARKER}".encode()),
