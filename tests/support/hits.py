@@ -137,12 +137,13 @@ def store(batch: Batch) -> int:
         return connection.execute(RECORD_HITS, batch.parameters()).rowcount
 
 
+_TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1"
+
+
 def fingerprint() -> Mapping[str, Sequence[Any]]:
     """What every table holds, as (rows, newest writing transaction), and where every sequence stands."""
     with connections["owner"].cursor() as cursor:
-        cursor.execute(
-            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1"
-        )
+        cursor.execute(_TABLES)
         tables = [name for (name,) in cursor.fetchall()]
         found: dict[str, Sequence[Any]] = {}
         for table in tables:
@@ -151,6 +152,28 @@ def fingerprint() -> Mapping[str, Sequence[Any]]:
         cursor.execute("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1")
         found["sequences"] = cursor.fetchall()
     return found
+
+
+def row_versions() -> Mapping[str, frozenset[Any]]:
+    """Every version of every row there is, by table, and where each sequence stands. For small databases."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(_TABLES)
+        tables = [name for (name,) in cursor.fetchall()]
+        found = {}
+        for table in tables:
+            cursor.execute(f'SELECT tableoid, ctid::text, xmin::text, xmax::text FROM ONLY "{table}"')  # noqa: S608
+            found[table] = frozenset(cursor.fetchall())
+        cursor.execute("SELECT sequencename, last_value FROM pg_sequences")
+        return found | {"sequences": frozenset(cursor.fetchall())}
+
+
+def changed_rows(before: Mapping[str, frozenset[Any]], after: Mapping[str, frozenset[Any]]) -> dict[str, int]:
+    """How many rows of which table are new, changed or gone; a changed row counts once."""
+    counts = {
+        name: max(len(after[name] - before.get(name, frozenset())), len(before.get(name, frozenset()) - after[name]))
+        for name in after
+    }
+    return {name: count for name, count in counts.items() if count}
 
 
 def forget_hits() -> None:
