@@ -1,6 +1,6 @@
 # One command per need; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run engines seed test check bench bench-tracking bench-import requirements clean
+.PHONY: help bootstrap run engines seed test check bench bench-tracking bench-import prove-consent requirements clean
 
 PYTHON_BIN := .venv/bin/python
 
@@ -33,6 +33,9 @@ bench-tracking: bootstrap ## Hits per second
 
 bench-import: bootstrap ## A million participants
 	@$(PYTHON_BIN) -m bench.importing
+
+prove-consent: bootstrap ## What a data protection officer can check: docs/proofs.md (PROVE="--histories 2000")
+	@$(PYTHON_BIN) -m proofs $(PROVE)
 
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.12
 
