@@ -90,4 +90,6 @@ def run_histories(organization: Organization, *, examples: int, chosen_by: int) 
         # Whatever else is wrong is for whoever asked; what was forbidden is in the tally.
         if not tally.forbidden:
             raise
+        # The failing one is played once more to see whether it fails again.
+        del tally.forbidden[1:]
     return tally
