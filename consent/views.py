@@ -92,7 +92,7 @@ def _version_row(version: EmailTrackingVersion, before: EmailTrackingVersion | N
         if before is not None and getattr(version, name) != getattr(before, name)
     ]
     if before is not None and version.consent_scope_name != before.consent_scope_name:
-        changes.append(f"{_('Consent scope')}: {before.consent_scope_name or '–'} → {version.consent_scope_name}")
+        changes.append(_("Consent scope") + f": {before.consent_scope_name or '–'} → {version.consent_scope_name}")
     if before is None:
         changes.append(f"{version.get_email_tracking_display()} · {country_name(str(version.country))}")
     reason = version.reason

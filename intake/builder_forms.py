@@ -122,13 +122,13 @@ class FieldForm(forms.Form):
         if self._kind in (FieldKind.TRACKING_CONSENT, FieldKind.TOPIC, FieldKind.HIDDEN):
             return
         self.fields[f"label_{language}"] = forms.CharField(
-            label=f"{_('Label')} ({name})",
+            label=_("Label") + f" ({name})",
             max_length=300,
             initial=texts.get("label", ""),
             widget=UnfoldAdminTextInputWidget(attrs={"lang": language}),
         )
         self.fields[f"help_{language}"] = forms.CharField(
-            label=f"{_('Explanation')} ({name})",
+            label=_("Explanation") + f" ({name})",
             required=False,
             max_length=500,
             initial=texts.get("help", ""),
@@ -136,7 +136,7 @@ class FieldForm(forms.Form):
         )
         if self._kind in (FieldKind.CHOICE, FieldKind.MULTIPLE_CHOICE):
             self.fields[f"options_{language}"] = forms.CharField(
-                label=f"{_('Answers, one in each line')} ({name})",
+                label=_("Answers, one in each line") + f" ({name})",
                 required=False,
                 max_length=5000,
                 initial="\n".join(texts.get("options", [])),

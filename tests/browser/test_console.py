@@ -73,7 +73,7 @@ def test_d5_a_loosening_is_proposed_confirmed_by_another_and_seen_in_the_preview
     expect(page.get_by_text("One open pixel")).to_have_count(0)
     picture(page, "preview-never")
 
-    page.get_by_role("link", name="Websites").click()
+    page.locator('a[href="/console/websites/website/"]').first.click()
     page.get_by_role("link", name="Daily bread").first.click()
     page.get_by_role("radio", name="By consent").check()
     page.get_by_label("Reason for the change").fill("People are asked in the form.")

@@ -290,6 +290,8 @@ def test_a_person_who_answers_during_a_chunk_is_not_overruled(
         return real(rows)
 
     monkeypatch.setattr(imports_module, "_count", count)
+    # One chunk at a time, so that the first look is that of the chunk with the person.
+    monkeypatch.setattr(run_module, "WRITERS", 1)
     done = run_import(cast.bakery.pk, source.pk, clock=lambda: now)
     # Five chunks, one of them twice.
     assert (done.state, len(looks), done.counts["kept_persons_own"]) == (ImportState.DONE, 6, 1)

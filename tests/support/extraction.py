@@ -33,8 +33,9 @@ def texts_of_project() -> set[Key]:
     for app in APPS:
         for path in (ROOT / app).rglob("*.py"):
             found.update(_texts_of_python(path.read_text()))
-    for path in (ROOT / "templates").rglob("*.html"):
-        found.update(texts_of_template(path))
+    for kind in ("*.html", "*.txt"):
+        for path in (ROOT / "templates").rglob(kind):
+            found.update(texts_of_template(path))
     return found
 
 
