@@ -16,15 +16,7 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminSelect2Widget
 
 from accounts.models import Membership, Organization, Role, TenantModel
-
-
-def organization_of(request: HttpRequest) -> Organization:
-    """The organization that the member works in; the console is closed to everybody else."""
-    return cast("Organization", request.organization)  # type: ignore[attr-defined]
-
-
-def role_of(request: HttpRequest) -> str:
-    return cast("Membership", request.membership).role if getattr(request, "membership", None) else ""  # type: ignore[attr-defined]
+from accounts.signed_in import organization_of, role_of
 
 
 class ConsoleAdmin(ModelAdmin):

@@ -14,6 +14,7 @@ from django.utils import translation
 from django.utils.csp import CSP
 from django.utils.translation.trans_real import parse_accept_lang_header
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csp import csp_override
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -43,10 +44,9 @@ def public_page(view: View) -> View:
         response = view(request, *args, **kwargs)
         response["Referrer-Policy"] = "no-referrer"
         response["X-Robots-Tag"] = "noindex, nofollow, noarchive"
-        response._csp_config = PUBLIC_CSP  # type: ignore[attr-defined]
         return response
 
-    return csrf_exempt(never_cache(require_http_methods(["GET", "HEAD", "POST"])(wrapped)))
+    return csp_override(PUBLIC_CSP)(csrf_exempt(never_cache(require_http_methods(["GET", "HEAD", "POST"])(wrapped))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
-from accounts.models import Organization, User
+from accounts.models import Organization
+from accounts.signed_in import member_of
+from common.policies import Policy, has_policy, with_policy
 from consent.seals import anchors_file, seals_context
 from consent.views import proposal_rows
 from reporting.views import (
@@ -29,8 +31,8 @@ from reporting.views import (
 )
 
 # Unfold's Alpine evaluates expressions and sets inline styles; everything else stays as strict as elsewhere.
-CONSOLE_CSP = {
-    **settings.SECURE_CSP,
+CONSOLE_CSP: Policy = {
+    **cast("Policy", settings.SECURE_CSP),
     "script-src": [CSP.SELF, CSP.UNSAFE_EVAL],
     "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],
 }
@@ -72,13 +74,11 @@ class ConsoleSite(UnfoldAdminSite):
         inner = super().admin_view(view, cacheable)
 
         @wraps(inner)
-        def with_policy(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             response = inner(request, *args, **kwargs)
-            if not hasattr(response, "_csp_config"):
-                response._csp_config = CONSOLE_CSP
-            return response
+            return response if has_policy(response) else with_policy(response, CONSOLE_CSP)
 
-        return with_policy
+        return guarded
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """One sign-in for everything: allauth's, with its limits."""
@@ -86,7 +86,7 @@ class ConsoleSite(UnfoldAdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         organization = self._organization(request)
-        proposals = proposal_rows(organization, cast("User", request.user), now=timezone.now())
+        proposals = proposal_rows(organization, member_of(request), now=timezone.now())
         context = {
             **dashboard_context(organization),
             "proposals": proposals,
@@ -109,11 +109,11 @@ class ConsoleSite(UnfoldAdminSite):
 
     def seals(self, request: HttpRequest) -> HttpResponse:
         """Settings > Consent history."""
-        context = seals_context(self._organization(request), cast("User", request.user))
+        context = seals_context(self._organization(request), member_of(request))
         return TemplateResponse(request, "consent/seals.html", {**self.each_context(request), **context})
 
     def anchors(self, request: HttpRequest) -> HttpResponse:
-        return anchors_file(self._organization(request), cast("User", request.user), now=timezone.now())
+        return anchors_file(self._organization(request), member_of(request), now=timezone.now())
 
     def processing(self, request: HttpRequest) -> HttpResponse:
         """Settings > Record of processing."""

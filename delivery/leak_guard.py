@@ -6,7 +6,7 @@ Whatever stands in it that we did not write, and every link of ours that is gone
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email import policy
@@ -84,8 +84,8 @@ class _Addresses(HTMLParser):
             self.followed += _remote([value])
 
 
-def _remote(values: object) -> list[str]:
-    return [value for value in values if value.lower().startswith(("http:", "https:", "//"))]  # type: ignore[attr-defined]
+def _remote(values: Iterable[str]) -> list[str]:
+    return [value for value in values if value.lower().startswith(("http:", "https:", "//"))]
 
 
 def compare(written: str, arrived: str, *, written_text: str = "", arrived_text: str = "") -> list[Finding]:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -22,18 +22,14 @@ from consent.rules import Untracked
 from consent.services import ensure_preference_keys
 from delivery.measuring import decide_copies, decisions_now, has_own_key, is_counted, is_weakened, own_part
 from delivery.models import Mailing, MailingState, Message, MessageStatus
-from delivery.rules import MOST_ATTEMPTS, blocking_reasons, needs_subscription, retry_after
+from delivery.outcomes import ERROR_LENGTH, SENDING_LEASE
+from delivery.rules import blocking_reasons, needs_subscription
 from delivery.services import forget_keys
-from delivery.transports import Outcome, Result
 from tracking.models import TrackedMessage
 from tracking.services import register_messages
 
 # How long a decision may wait for its message to leave. Later it is made anew: nobody is measured on an old one.
 CLAIM_LEASE = timedelta(seconds=30)
-# Renewed while its worker lives; longer than a mail server may think about one message.
-SENDING_LEASE = timedelta(seconds=150)
-ERROR_LENGTH = 500
-PROVIDER_ID_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +172,10 @@ def _due_messages(mailing: Mailing, *, after: int, limit: int, now: datetime) ->
 
 
 def _due(row: Sequence[Any]) -> _Due:
-    own, person, (attributes, may_be_sent) = row[:5], row[5:12], row[12:]
-    return _Due(*own, Person(*person, _attributes(attributes)), may_be_sent)  # type: ignore[call-arg]
+    number, reference, unsubscribe_key, tracked_message_id, attempts = row[:5]
+    participant_id, email, email_norm, first_name, last_name, country, locale, attributes, may_be_sent = row[5:]
+    person = Person(participant_id, email, email_norm, first_name, last_name, country, locale, _attributes(attributes))
+    return _Due(number, reference, unsubscribe_key, tracked_message_id, attempts, person, may_be_sent)
 
 
 def _attributes(value: Any) -> dict[str, Any]:
@@ -340,83 +338,3 @@ def fail_claims(mailing: Mailing, failures: Sequence[tuple[Claimed, str]]) -> No
                 ],
             )
         forget_keys(Message.objects.filter(id__in=[one.id for one, _words in failures], status=MessageStatus.FAILED))
-
-
-# --- What came of it --------------------------------------------------------------------------------------------------
-
-_SETTLE = """
-UPDATE delivery_message AS m
-   SET status = r.status, error = r.error, due_at = r.due_at, attempts = r.attempts,
-       sent_at = CASE WHEN r.status = 'sent' THEN %s ELSE m.sent_at END, provider_id = r.provider_id
-  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::int[], %s::text[])
-       AS r (id, status, error, due_at, attempts, provider_id)
- WHERE m.id = r.id AND m.status IN ('sending', 'unknown')
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What is written about a message that a mail server has seen, or that could not be handed to it."""
-
-    id: int
-    status: str
-    error: str
-    due_at: datetime | None
-    attempts: int
-    provider_id: str = ""
-
-
-class Tried(Protocol):
-    """What was handed to a mail server."""
-
-    @property
-    def id(self) -> int: ...
-
-    @property
-    def attempts(self) -> int: ...
-
-
-def settle(claimed: Tried, outcome: Outcome, *, cancelled: bool, now: datetime) -> Settled:
-    """The next state of one message, from what the connection says of it."""
-    attempts, due_at = claimed.attempts, None
-    if outcome.result is Result.ACCEPTED:
-        return Settled(claimed.id, MessageStatus.SENT, "", None, attempts, outcome.provider_id[:PROVIDER_ID_LENGTH])
-    if outcome.result is Result.UNCERTAIN:
-        status = MessageStatus.UNKNOWN
-    elif outcome.result is Result.REFUSED:
-        status = MessageStatus.FAILED
-    elif cancelled:
-        status = MessageStatus.CANCELLED
-    elif outcome.result is Result.UNTOUCHED:
-        status = MessageStatus.QUEUED
-    else:
-        attempts += 1
-        status = MessageStatus.QUEUED if attempts < MOST_ATTEMPTS else MessageStatus.FAILED
-        due_at = now + retry_after(attempts) if status == MessageStatus.QUEUED else None
-    return Settled(claimed.id, status, outcome.words[:ERROR_LENGTH], due_at, attempts)
-
-
-def record(settled: Sequence[Settled], *, now: datetime) -> None:
-    """Write outcomes, in the caller's transaction. A slow worker's word replaces *unknown*: it knows."""
-    if not settled:
-        return
-    columns: list[list[Any]] = [
-        [one.id for one in settled],
-        [str(one.status) for one in settled],
-        [one.error for one in settled],
-        [one.due_at for one in settled],
-        [one.attempts for one in settled],
-        [one.provider_id for one in settled],
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, [now, *columns])
-    unreceived = (MessageStatus.FAILED, MessageStatus.CANCELLED)
-    gone = [one.id for one in settled if one.status in unreceived]
-    if gone:
-        forget_keys(Message.objects.filter(id__in=gone))
-
-
-def keep_sending(ids: Sequence[int], mailing: Mailing, *, now: datetime) -> None:
-    """Renew the lease of what is on its way: this worker lives, the mail server is slow."""
-    with tenant(mailing.organization_id):
-        Message.objects.filter(id__in=ids, status=MessageStatus.SENDING).update(due_at=now + SENDING_LEASE)

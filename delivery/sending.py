@@ -26,17 +26,14 @@ from delivery.connections import NoWayError, Way, note_failure, note_success, wa
 from delivery.models import Mailing, MailingState, MessageStatus
 from delivery.outbox import (
     Claimed,
-    Settled,
     claim_messages,
     fail_claims,
     hold_state,
-    keep_sending,
     may_leave,
     put_off,
-    record,
     release_claims,
-    settle,
 )
+from delivery.outcomes import Settled, keep_sending, record, settle
 from delivery.selectors import is_due
 from delivery.services import begin_mailing, finish_mailing, note_consent_requests, note_trouble, pause_mailing
 from delivery.templating import TemplateError

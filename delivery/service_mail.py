@@ -19,7 +19,8 @@ from common.tenancy import tenant
 from delivery.connections import NoWayError, Way, note_failure, note_success, way_for
 from delivery.mime import MessageHeaders, build_message, one_line
 from delivery.models import MessageStatus, ServiceMessage, Suppression
-from delivery.outbox import CLAIM_LEASE, ERROR_LENGTH, SENDING_LEASE, settle
+from delivery.outbox import CLAIM_LEASE
+from delivery.outcomes import ERROR_LENGTH, SENDING_LEASE, settle
 from delivery.rules import FIRST_RETRY, blocking_reasons
 from delivery.transports import Courier, Outcome, Outgoing, Result, courier_for
 from participants.rules import normalise_email

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from datetime import time as time_of_day
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
@@ -23,8 +21,9 @@ from accounts.models import Organization, User
 from common.jobs import after_commit
 from common.tenancy import tenant
 from consent.imports import VERDICTS_TABLE, Answers, ChoicesChanged, judge_choices, record_choices
-from consent.rules import Source, Verdict
+from consent.rules import Verdict
 from intake.models import ConsentMove, Import, ImportState, MoveOrigin, UnprovenYes
+from intake.proven import answers_of, forget_hits_of_refusals
 from intake.rules import PROVENANCE, has_provenance, missing_provenance
 from websites.models import ConsentScope
 
@@ -173,7 +172,7 @@ def _run_chunk_once(move_id: int, *, now: datetime) -> bool:
         verdicts = record_choices(move.organization, table="intake_move", answers=_answers(move, now), now=now)
         counts.update({verdict.value: count for verdict, count in verdicts.items()})
         if verdicts[Verdict.APPLIED]:
-            _forget_hits_of_refusals(move)
+            forget_hits_of_refusals(move.organization)
         if move.origin == MoveOrigin.UNPROVEN:
             _take_off_the_list(move, last_id)
         elif verdicts[Verdict.NO_PROVENANCE]:
@@ -242,25 +241,10 @@ def _make_table(move: ConsentMove, *, limit: int | None) -> tuple[int, int | Non
 
 
 def _answers(move: ConsentMove, now: datetime) -> Answers:
-    """The provenance goes with each answer, and is kept once, with the move."""
-    complete = has_provenance(move.provenance)
-    return Answers(
-        source=Source.IMPORT,
-        method=f"move:{move.pk or 0}",
-        happened_at=_collected_at(move, now),
-        wording=str(move.provenance.get("wording") or ""),
-        evidence={"move": move.pk or 0} if complete else {},
-        actor=move.created_by,
-        scope=move.scope,
+    kept_with = ("move", move.pk or 0)
+    return answers_of(
+        move.organization, move.provenance, kept_with=kept_with, author=move.created_by, now=now, scope=move.scope
     )
-
-
-def _collected_at(move: ConsentMove, now: datetime) -> datetime:
-    day = move.provenance.get("collected_at")
-    if not day:
-        return now
-    zone = ZoneInfo(move.organization.timezone)
-    return min(datetime.combine(date.fromisoformat(day), time_of_day.min, tzinfo=zone), now)
 
 
 # --- Yeses without provenance -----------------------------------------------------------------------------------------
@@ -293,30 +277,6 @@ def _take_off_the_list(move: ConsentMove, last_id: int | None) -> None:
     waiting = UnprovenYes.objects.filter(organization=move.organization_id, scope=move.scope_id, pk__lte=last_id or 0)
     own = {"source_import": move.source_import_id} if move.source_import_id else {"source_move": move.source_move_id}
     waiting.filter(**own).delete()
-
-
-_REFUSERS = f"""
-SELECT a.participant_id, k.kind, a.scope_id
-  FROM {VERDICTS_TABLE} a
- CROSS JOIN LATERAL (VALUES ('opens', a.opens, a.opens_verdict, a.opens_before),
-                            ('clicks', a.clicks, a.clicks_verdict, a.clicks_before)) AS k (kind, value, verdict, before)
- WHERE k.verdict = 'applied' AND k.value = 'no' AND k.before IS DISTINCT FROM 'no'
-   AND EXISTS (SELECT FROM tracking_trackedmessage m WHERE m.participant_id = a.participant_id)"""  # noqa: S608
-
-
-def _forget_hits_of_refusals(move: ConsentMove) -> None:
-    """Whoever refuses by this is forgotten as by any other no (C11)."""
-    with connection.cursor() as cursor:
-        cursor.execute(_REFUSERS)
-        refusers = cursor.fetchall()
-    for participant_id, kind, scope_id in refusers:
-        after_commit(
-            "tracking.delete_hits_of_participant",
-            organization_id=move.organization_id,
-            participant_id=participant_id,
-            kind=kind,
-            scope_id=scope_id,
-        )
 
 
 # --- For the page that plans it ---------------------------------------------------------------------------------------

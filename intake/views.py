@@ -16,6 +16,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from campaigns.rules import CampaignStatus
+from common.policies import with_policy
 from common.public_pages import PUBLIC_CSP, View, language_links, language_of, public_page, render_public, spoken
 from common.ratelimit import Limit, client_prefix, within_limit
 from common.tenancy import tenant
@@ -50,11 +51,7 @@ def _framed(view: View) -> View:
         response = view(request, *args, **kwargs)
         hosts = getattr(response, "frame_hosts", None)
         if hosts:
-            response._csp_config = {  # type: ignore[attr-defined]
-                **PUBLIC_CSP,
-                "script-src": [CSP.SELF],
-                "frame-ancestors": hosts,
-            }
+            with_policy(response, {**PUBLIC_CSP, "script-src": [CSP.SELF], "frame-ancestors": hosts})
             response.xframe_options_exempt = True
         return response
 

@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RadioFilter
 
-from accounts.admin import TenantAdmin, organization_of, role_of
+from accounts.admin import TenantAdmin
 from accounts.models import Organization
+from accounts.signed_in import organization_of, role_of
 from campaigns.services import CampaignRefused
 
 type View = Callable[..., HttpResponse]

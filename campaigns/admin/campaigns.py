@@ -14,8 +14,9 @@ from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from accounts.admin import TenantRelatedFilter, organization_of
+from accounts.admin import TenantRelatedFilter
 from accounts.models import Organization
+from accounts.signed_in import organization_of
 from campaigns import services
 from campaigns.admin.base import ArchivableAdmin, StatusFilter
 from campaigns.forms import CampaignForm

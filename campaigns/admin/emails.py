@@ -19,8 +19,9 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from accounts.admin import TenantRelatedFilter, organization_of
+from accounts.admin import TenantRelatedFilter
 from accounts.models import Organization
+from accounts.signed_in import member_of, organization_of
 from campaigns import services
 from campaigns.admin.base import StatusFilter, role_may_not_change
 from campaigns.admin.exempting import ExemptPagesAdmin
@@ -29,6 +30,7 @@ from campaigns.forms import EmailForm
 from campaigns.models import Campaign, Email, Launch
 from campaigns.previews import copy_html, example_pixel, person_to_preview, render_preview
 from campaigns.selectors import get_email, launches_of, people_to_preview
+from common.policies import email_policy, with_policy
 from consent.models import Topic
 from delivery.models import MailingState
 
@@ -47,6 +49,7 @@ class EmailStatusFilter(StatusFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [
             ("draft", gettext_lazy("Draft")),
+            ("planned", gettext_lazy("Planned")),
             ("sent", gettext_lazy("Sent")),
             ("archived", gettext_lazy("Archived")),
         ]
@@ -166,7 +169,7 @@ class EmailAdmin(ExemptPagesAdmin, LaunchPagesAdmin):
                 address=request.POST.get("address", ""),
                 kind=request.POST.get("kind", ""),
                 reason=request.POST.get("reason", ""),
-                author=request.user,  # type: ignore[arg-type]
+                author=member_of(request),
                 now=timezone.now(),
             )
         except services.CampaignRefused as refusal:
@@ -211,8 +214,10 @@ class EmailAdmin(ExemptPagesAdmin, LaunchPagesAdmin):
         html = copy_html(organization, email, name=copy, participant=person)
         if html is None:
             raise Http404
-        response = _framed(request, html)
-        response._csp_config = _frame_policy(request, example_pixel(email))  # type: ignore[attr-defined]
+        # Pictures of the design, and the pixel that counts nothing.
+        own = [request.build_absolute_uri(settings.STATIC_URL), f"{settings.BASE_URL}{settings.STATIC_URL}"]
+        policy = email_policy(["https:", *own, example_pixel(email)])
+        response = with_policy(_framed(request, html), policy)
         response["Cache-Control"] = "no-store"
         return response
 
@@ -220,17 +225,3 @@ class EmailAdmin(ExemptPagesAdmin, LaunchPagesAdmin):
 @xframe_options_sameorigin
 def _framed(request: HttpRequest, html: str) -> HttpResponse:
     return HttpResponse(html, content_type="text/html; charset=utf-8")
-
-
-def _frame_policy(request: HttpRequest, pixel: str) -> dict[str, list[str]]:
-    """Content-Security-Policy of a previewed copy: pictures of the design, and the pixel that counts nothing."""
-    own = [request.build_absolute_uri(settings.STATIC_URL), f"{settings.BASE_URL}{settings.STATIC_URL}", pixel]
-    return {
-        "default-src": ["'none'"],
-        "img-src": ["data:", "https:", *dict.fromkeys(own)],
-        "style-src": ["'unsafe-inline'"],
-        "frame-ancestors": ["'self'"],
-        "base-uri": ["'none'"],
-        "form-action": ["'none'"],
-        "sandbox": ["allow-popups", "allow-popups-to-escape-sandbox"],
-    }

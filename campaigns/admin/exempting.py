@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -11,8 +11,8 @@ from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.admin import organization_of, role_of
-from accounts.models import Role, User
+from accounts.models import Role
+from accounts.signed_in import member_of, organization_of, role_of
 from campaigns.admin.base import PagesBelowRowsAdmin
 from campaigns.exemptions import (
     approve_exemption,
@@ -40,7 +40,7 @@ class ExemptPagesAdmin(PagesBelowRowsAdmin):
         if email.purpose not in EXEMPT_PURPOSES:
             return {}
         organization, now = organization_of(request), timezone.now()
-        member, role = cast("User", request.user), role_of(request)
+        member, role = member_of(request), role_of(request)
         found = exemption_of(organization, email)
         waits = found is not None and found.state == ExemptionState.OPEN
         # Asked as if something were typed, since that can still be done.
@@ -82,7 +82,7 @@ class ExemptPagesAdmin(PagesBelowRowsAdmin):
         return view
 
     def _take(self, step: str, request: HttpRequest, email: Email) -> None:
-        organization, member, words = organization_of(request), cast("User", request.user), request.POST.get("note", "")
+        organization, member, words = organization_of(request), member_of(request), request.POST.get("note", "")
         common: dict[str, Any] = {"author": member, "now": timezone.now()}
         if step == "ask":
             propose_exemption(organization, email, reason=words, **common)

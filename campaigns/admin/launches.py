@@ -17,8 +17,9 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from accounts.admin import TenantRelatedFilter, organization_of
+from accounts.admin import TenantRelatedFilter
 from accounts.models import Organization
+from accounts.signed_in import organization_of
 from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
 from campaigns.admin.launching import REPORT
 from campaigns.models import Launch

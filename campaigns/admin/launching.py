@@ -12,7 +12,7 @@ from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.admin import organization_of
+from accounts.signed_in import member_of, organization_of
 from campaigns import services
 from campaigns.admin.base import ArchivableAdmin, role_may_not_change
 from campaigns.asking import count_asking
@@ -59,7 +59,7 @@ class LaunchPagesAdmin(ArchivableAdmin):
             launch = services.launch_email(
                 organization_of(request),
                 email,
-                author=request.user,  # type: ignore[arg-type]
+                author=member_of(request),
                 now=timezone.now(),
                 not_before=form.cleaned_data["starts_at"],
                 launches_seen=form.cleaned_data["launches_seen"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import cast
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -17,8 +16,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
-from accounts.admin import organization_of, role_of
 from accounts.models import Organization, Role, User
+from accounts.signed_in import member_of, organization_of, role_of
 from consent.forms import NoteForm, StopForm
 from consent.models import PolicyProposal, ProposalKind
 from consent.selectors import proposals_of
@@ -37,11 +36,6 @@ from websites.models import Website
 from websites.services import lock_website
 
 type Step = Callable[..., PolicyProposal]
-
-
-def member_of(request: HttpRequest) -> User:
-    """Who is signed in; the console is closed to everybody else."""
-    return cast("User", request.user)
 
 
 _STEPS: dict[str, Step] = {

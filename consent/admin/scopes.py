@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
-from accounts.admin import TenantAdmin, organization_of, role_of
+from accounts.admin import TenantAdmin
 from accounts.models import Organization, Role
-from consent.admin.proposals import member_of
+from accounts.signed_in import member_of, organization_of, role_of
 from consent.forms import MoveForm
 from consent.models import ProposalKind
 from consent.selectors import open_proposals

@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.utils.translation import get_language, get_language_info
 from django.utils.translation import gettext as _
 
-from accounts.admin import organization_of, role_of
 from accounts.models import Role
-from consent.admin.proposals import ProposalPages, member_of
+from accounts.signed_in import member_of, organization_of, role_of
+from consent.admin.proposals import ProposalPages
 from consent.forms import (
     NOTICE_LANGUAGES,
     ConfirmForm,

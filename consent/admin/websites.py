@@ -21,9 +21,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import DropdownFilter, RadioFilter
 from unfold.decorators import display
 
-from accounts.admin import TenantAdmin, organization_of, role_of
+from accounts.admin import TenantAdmin
 from accounts.models import Organization, Role
-from consent.admin.proposals import member_of
+from accounts.signed_in import member_of, organization_of, role_of
 from consent.admin.website_pages import WRITERS, WebsitePages
 from consent.forms import CHOICES, SENTENCES, ChangeTrackingForm, StopForm, WebsiteForm
 from consent.selectors import country_name, measured_now, people_abroad, people_in_france

@@ -9,8 +9,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
-from accounts.admin import TenantAdmin, role_of
+from accounts.admin import TenantAdmin
 from accounts.models import Role
+from accounts.signed_in import role_of
 
 
 class OwnersAdmin(TenantAdmin):

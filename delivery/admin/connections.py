@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
-from accounts.admin import organization_of, role_of
-from accounts.models import Role, User
+from accounts.models import Role
+from accounts.signed_in import member_of, organization_of, role_of
 from common.tenancy import tenant
 from delivery.admin.base import OwnersAdmin
 from delivery.connection_models import Connection, ConnectionKind, GuardCheck, WebsiteConnection
@@ -173,13 +173,13 @@ class ConnectionAdmin(OwnersAdmin):
     # --- Buttons
 
     def _test(self, request: HttpRequest, row: Connection) -> None:
-        member = cast("User", request.user)
+        member = member_of(request)
         trial = try_connection(organization_of(request), row, to=member.email, now=timezone.now())
         (messages.success if trial.passed else messages.error)(request, trial.words)
 
     def _attest(self, request: HttpRequest, row: Connection) -> None:
         text = request.POST.get("text", "")
-        author = cast("User", request.user)
+        author = member_of(request)
         try:
             attest(organization_of(request), row, author=author, text=text, now=timezone.now())
         except ConnectionRefused as refusal:

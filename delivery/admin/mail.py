@@ -21,8 +21,10 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts.admin import TenantAdmin, organization_of
+from accounts.admin import TenantAdmin
 from accounts.models import Organization, Role
+from accounts.signed_in import organization_of
+from common.policies import email_policy, with_policy
 from delivery.models import CaughtMessage, Suppression, SuppressionReason
 from delivery.readers import OpenedMessage, open_caught, raw_of
 from delivery.selectors import neighbours
@@ -94,8 +96,11 @@ class CaughtMessageAdmin(TenantAdmin):
     def html_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The HTML part alone, for the sandboxed frame: no script, no form, and no picture of ours but static ones."""
         opened = open_caught(self._find(request, str(pk)))
-        response = _framed(request, opened)
-        response._csp_config = _frame_policy(request, images="images" in request.GET)  # type: ignore[attr-defined]
+        # Pictures of ours from the folder of static files only, never from /o/; those of others when the member asks
+        # for them, since their hosts see who looks.
+        pictures = [request.build_absolute_uri(settings.STATIC_URL)]
+        pictures += ["https:", "http:"] if "images" in request.GET else []
+        response = with_policy(_framed(request, opened), email_policy(pictures))
         response["Cache-Control"] = "no-store"
         return response
 
@@ -120,24 +125,6 @@ def _tab(request: HttpRequest, opened: OpenedMessage) -> str:
 @xframe_options_sameorigin
 def _framed(request: HttpRequest, opened: OpenedMessage) -> HttpResponse:
     return HttpResponse(opened.html, content_type="text/html; charset=utf-8")
-
-
-def _frame_policy(request: HttpRequest, *, images: bool) -> dict[str, list[str]]:
-    """Content-Security-Policy of a caught message.
-
-    Pictures of ours come from the folder of static files only, never from /o/; those of others when the member asks for
-    them, since their hosts see who looks.
-    """
-    own = request.build_absolute_uri(settings.STATIC_URL)
-    return {
-        "default-src": ["'none'"],
-        "img-src": ["data:", own, *(["https:", "http:"] if images else [])],
-        "style-src": ["'unsafe-inline'"],
-        "frame-ancestors": ["'self'"],
-        "base-uri": ["'none'"],
-        "form-action": ["'none'"],
-        "sandbox": ["allow-popups", "allow-popups-to-escape-sandbox"],
-    }
 
 
 class SuppressionForm(forms.ModelForm):

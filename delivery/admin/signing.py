@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
-from accounts.admin import organization_of
+from accounts.signed_in import organization_of
 from delivery.admin.base import OwnersAdmin
 from delivery.connection_models import DkimKey
 from delivery.forms import DkimForm

@@ -58,8 +58,8 @@ class SourceMap:
         candidates = [("body", place.raw, place.start, place.end) for place in places]
         candidates += [("text", match[0], *match.span()) for match in _written_addresses(text)]
         self._patterns = sorted(
-            ((_as_pattern(raw), field, raw, start, end) for field, raw, start, end in candidates),
-            key=lambda candidate: -len(_LIQUID.sub("", candidate[2])),
+            ((_as_pattern(raw), (field, raw, start, end)) for field, raw, start, end in candidates),
+            key=lambda candidate: -len(_LIQUID.sub("", candidate[1][1])),
         )
 
     def find(self, code: Code, url: str) -> Finding:
@@ -75,7 +75,7 @@ class SourceMap:
         return place[1] if place else ""
 
     def _place(self, url: str) -> tuple[str, str, int, int] | None:
-        return next((rest for pattern, *rest in self._patterns if pattern.fullmatch(url)), None)  # type: ignore[return-value]
+        return next((place for pattern, place in self._patterns if pattern.fullmatch(url)), None)
 
 
 def _written_addresses(text: str) -> Iterator[re.Match[str]]:

@@ -23,14 +23,15 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from unfold.decorators import display
 
-from accounts.admin import organization_of
 from accounts.models import Organization
+from accounts.signed_in import member_of, organization_of
 from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
 from campaigns.selectors import get_campaign
 from common.keys import encode_key
+from common.policies import with_policy
 from common.public_pages import PUBLIC_CSP, language_links
 from intake import form_editing as editing
-from intake.admin.imports import READERS, member_of
+from intake.admin.imports import READERS
 from intake.builder_forms import FieldForm, PageForm, language_name
 from intake.entry_form import PublicEntryForm, label_of
 from intake.form_selectors import (
@@ -291,9 +292,8 @@ class EntryFormAdmin(PagesBelowRowsAdmin):
     def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The page as people get it, under the same policy. It takes no entry."""
         form = self.find_or_404(request, pk)
-        response = HttpResponse(_preview(form, request.GET.get("lang", ""), now=timezone.now()))
-        response._csp_config = {**PUBLIC_CSP, "form-action": [CSP.NONE], "frame-ancestors": [CSP.SELF]}  # type: ignore[attr-defined]
-        return response
+        page = HttpResponse(_preview(form, request.GET.get("lang", ""), now=timezone.now()))
+        return with_policy(page, {**PUBLIC_CSP, "form-action": [CSP.NONE], "frame-ancestors": [CSP.SELF]})
 
     def entries_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         form = self.find_or_404(request, pk)

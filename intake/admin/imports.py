@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from accounts.admin import organization_of
-from accounts.models import Organization, Role, User
+from accounts.models import Organization, Role
+from accounts.signed_in import member_of, organization_of
 from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
 from intake import services
 from intake.forms import PlanForm, UploadForm
@@ -196,8 +196,3 @@ class ImportAdmin(PagesBelowRowsAdmin):
 
     def _context(self, request: HttpRequest, title: str) -> dict[str, Any]:
         return {**self.admin_site.each_context(request), "opts": self.opts, "title": title, "media": self.media}
-
-
-def member_of(request: HttpRequest) -> User:
-    """Who is signed in; the console is closed to everybody else."""
-    return cast("User", request.user)

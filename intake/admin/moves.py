@@ -14,8 +14,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.admin import organization_of
 from accounts.models import Organization
+from accounts.signed_in import member_of, organization_of
 from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
 from consent.reasons import VERDICTS
 from consent.rules import Verdict
@@ -69,10 +69,10 @@ class ConsentMoveAdmin(PagesBelowRowsAdmin):
             plan = form.plan(attribute)
             try:
                 if "start" in request.POST:
-                    move = start_move(organization, plan, author=request.user, now=now)  # type: ignore[arg-type]
+                    move = start_move(organization, plan, author=member_of(request), now=now)
                     messages.success(request, _("The move is under way."))
                     return HttpResponseRedirect(self.address_of(move))
-                tried = try_move(organization, plan, author=request.user, now=now)  # type: ignore[arg-type]
+                tried = try_move(organization, plan, author=member_of(request), now=now)
             except MoveRefused as refusal:
                 form.add_error(None, str(refusal))
         context = {"attribute": attribute, "form": form, "tried": outcome_lines(tried) if tried else None}
@@ -119,7 +119,7 @@ class ConsentMoveAdmin(PagesBelowRowsAdmin):
                     organization,
                     listed,
                     provenance=form.provenance(),
-                    author=request.user,  # type: ignore[arg-type]
+                    author=member_of(request),
                     now=timezone.now(),
                 )
             except MoveRefused as refusal:
@@ -181,7 +181,7 @@ class PeopleExportAdmin(PagesBelowRowsAdmin):
         scope = next((one for one in scopes_of(organization) if str(one.pk) == request.POST.get("scope")), None)
         if scope is None:
             raise Http404
-        start_export(organization, scope=scope, author=request.user, now=timezone.now())  # type: ignore[arg-type]
+        start_export(organization, scope=scope, author=member_of(request), now=timezone.now())
         messages.success(request, _("The file is being written. Reload this page in a moment."))
         return HttpResponseRedirect(reverse("admin:intake_peopleexport_changelist"))
 

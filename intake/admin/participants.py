@@ -19,8 +19,8 @@ from django_countries import countries
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
-from accounts.admin import organization_of, role_of
 from accounts.models import Organization, Role
+from accounts.signed_in import member_of, organization_of, role_of
 from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
 from consent.dossier import build_dossier, pack_dossier
 from consent.models import Choice, ChoiceLabel, Topic
@@ -31,7 +31,7 @@ from consent.selectors import active_subscriptions, why
 from consent.services import record_choice
 from consent.words import ABOUT, SOURCES
 from intake import services
-from intake.admin.imports import READERS, member_of
+from intake.admin.imports import READERS
 from intake.admin.paging import PeopleList, PeoplePaginator
 from intake.forms import ChoiceForm, ParticipantForm
 from intake.selectors import (

@@ -14,7 +14,6 @@ from typing import Any
 from django.db import connection
 
 from accounts.models import Organization
-from common.jobs import after_commit
 from consent.imports import VERDICTS_TABLE, Answers, record_choices, subscribe_people
 from consent.models import Basis, Topic
 from consent.rules import Kind, Verdict
@@ -22,6 +21,7 @@ from consent.services import apply_move
 from delivery.refusals import erased_addresses, keeps_addresses_out
 from intake.models import Import
 from intake.moving import list_unproven
+from intake.proven import forget_hits_of_refusals
 from intake.readers.participants import COLUMNS
 from intake.readers.rows import Chunk, Listed
 from intake.rules import CONSENT_FIELDS, Issue
@@ -217,15 +217,6 @@ SELECT i.row_no, k.kind, i.email, k.verdict
  CROSS JOIN LATERAL (VALUES ('opens', a.opens_verdict), ('clicks', a.clicks_verdict)) AS k (kind, verdict)
  WHERE k.verdict = ANY(%(verdicts)s) ORDER BY i.row_no, k.kind DESC"""  # noqa: S608 - made of constants
 
-# Only people who were here before can have been measured.
-_REFUSERS = f"""
-SELECT a.participant_id, k.kind, a.scope_id
-  FROM {VERDICTS_TABLE} a JOIN intake_person i ON i.participant_id = a.participant_id
- CROSS JOIN LATERAL (VALUES ('opens', a.opens, a.opens_verdict, a.opens_before),
-                            ('clicks', a.clicks, a.clicks_verdict, a.clicks_before)) AS k (kind, value, verdict, before)
- WHERE NOT i.is_new AND k.verdict = 'applied' AND k.value = 'no' AND k.before IS DISTINCT FROM 'no'
-   AND EXISTS (SELECT FROM tracking_trackedmessage m WHERE m.participant_id = a.participant_id)"""  # noqa: S608
-
 
 def _record_answers(work: _Work, answers: Answers, *, people: int) -> None:
     verdicts = record_choices(work.organization, table="intake_person", answers=answers, now=work.now)
@@ -238,14 +229,8 @@ def _record_answers(work: _Work, answers: Answers, *, people: int) -> None:
         work.execute(_INDEX)
         _list_verdicts(work)
     if verdicts[Verdict.APPLIED] and work.counts["created"] < people:
-        for participant_id, kind, scope_id in work.fetch(_REFUSERS):
-            after_commit(
-                "tracking.delete_hits_of_participant",
-                organization_id=work.organization.pk,
-                participant_id=participant_id,
-                kind=kind,
-                scope_id=scope_id,
-            )
+        # New people cannot have been measured.
+        forget_hits_of_refusals(work.organization)
 
 
 def _list_verdicts(work: _Work) -> None:

@@ -11,11 +11,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, wait
 from contextlib import closing
-from datetime import date, datetime, timedelta
-from datetime import time as time_of_day
+from datetime import datetime, timedelta
 from functools import partial
 from typing import BinaryIO, cast
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection
@@ -25,16 +23,16 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 from accounts.models import Organization
 from common.tenancy import tenant
 from consent.imports import Answers, ChoicesChanged, prepare_answers
-from consent.rules import Source
 from intake.imports.listing import list_rows
 from intake.imports.participants import store_participants
 from intake.imports.suppressions import store_suppressions
 from intake.imports.writers import Writers
 from intake.models import Import, ImportKind, ImportState
+from intake.proven import answers_of
 from intake.readers import Chunk, ParticipantReader, SuppressionReader, read_ahead, read_rows
 from intake.readers.rows import Listed, RowReader, read_chunks
 from intake.reasons import file_problem_sentence
-from intake.rules import FileFault, FileProblem, has_provenance
+from intake.rules import FileFault, FileProblem
 from participants.models import Participant
 
 logger = logging.getLogger(__name__)
@@ -250,24 +248,5 @@ def _lock_running(organization: Organization, source: Import, *, rows_done: int)
 
 
 def _answers(source: Import, now: datetime) -> Answers:
-    """The provenance of the import goes with each of its answers (rules C7)."""
-    provenance = source.provenance
-    complete = has_provenance(provenance)
-    return Answers(
-        source=Source.IMPORT,
-        method=f"import:{source.pk}",
-        happened_at=_collected_at(source, now),
-        wording=str(provenance.get("wording") or ""),
-        # Kept once, with the import.
-        evidence={"import": source.pk} if complete else {},
-        actor=source.created_by,
-    )
-
-
-def _collected_at(source: Import, now: datetime) -> datetime:
-    """The beginning of the day of collection, where the organization is; now when nothing is said about it."""
-    day = source.provenance.get("collected_at")
-    if not day:
-        return now
-    zone = ZoneInfo(source.organization.timezone)
-    return min(datetime.combine(date.fromisoformat(day), time_of_day.min, tzinfo=zone), now)
+    kept_with = ("import", source.pk)
+    return answers_of(source.organization, source.provenance, kept_with=kept_with, author=source.created_by, now=now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -12,8 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Ht
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from accounts.admin import organization_of, role_of
-from accounts.models import Role, User
+from accounts.models import Role
+from accounts.signed_in import organization_of, role_of
 from participants.models import Participant
 
 # Who answers for the rights of persons.
@@ -68,7 +68,3 @@ def person_or_404(request: HttpRequest, pk: int) -> Participant:
     if person is None:
         raise Http404
     return person
-
-
-def member_of(request: HttpRequest) -> User:
-    return cast("User", request.user)

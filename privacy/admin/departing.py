@@ -8,9 +8,9 @@ from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.admin import organization_of, role_of
 from accounts.models import Role
-from privacy.admin.base import DutyPages, back_to, member_of, say
+from accounts.signed_in import member_of, organization_of, role_of
+from privacy.admin.base import DutyPages, back_to, say
 from privacy.admin.forms import DepartureForm
 from privacy.models import Departure, OrganizationExport
 from privacy.services.departure import (

@@ -10,9 +10,9 @@ from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.admin import organization_of
 from accounts.models import Organization
-from privacy.admin.base import DutyPages, back_to, member_of
+from accounts.signed_in import member_of, organization_of
+from privacy.admin.base import DutyPages, back_to
 from privacy.admin.forms import InactivityForm, KeepingForm, websites_of
 from privacy.models import InactivityRule, Keeping
 from privacy.reasons import counted_sentences

@@ -9,8 +9,8 @@ from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.admin import organization_of
-from privacy.admin.base import DutyPages, back_to, member_of, say
+from accounts.signed_in import member_of, organization_of
+from privacy.admin.base import DutyPages, back_to, say
 from privacy.admin.forms import FindProofForm, ReasonForm
 from privacy.models import ProofOpening, SealedProof
 from privacy.services.proofs import (
@@ -76,8 +76,12 @@ class ProofPages(DutyPages):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if act == "agree":
-            work = lambda: agree_to_open(organization, one, actor=actor, now=now)  # noqa: E731 - one of two
-            say(request, work, _("Both of you can read it now."), ProofRefused)
+            say(
+                request,
+                lambda: agree_to_open(organization, one, actor=actor, now=now),
+                _("Both of you can read it now."),
+                ProofRefused,
+            )
         elif act == "decline":
             say(request, lambda: decline_to_open(organization, one, now=now), _("It stays sealed."), ProofRefused)
         else:

@@ -18,9 +18,10 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RadioFilter
 from unfold.decorators import display
 
-from accounts.admin import TenantAdmin, organization_of
+from accounts.admin import TenantAdmin
+from accounts.signed_in import member_of, organization_of
 from consent.selectors import local_day
-from privacy.admin.base import RESPONSIBLE, DutyPages, back_to, member_of, person_or_404, say
+from privacy.admin.base import RESPONSIBLE, DutyPages, back_to, person_or_404, say
 from privacy.admin.departing import DeparturePages
 from privacy.admin.forms import AnswerForm, EraseForm, ExtendForm, RequestForm
 from privacy.admin.keeping import KeepingPages

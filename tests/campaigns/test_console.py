@@ -101,6 +101,28 @@ def test_campaigns_are_found_by_where_they_stand(cast: Cast, topic: Topic, max_:
     assert listed("") == {"planned", "running", "dateless", "ended"}
 
 
+def test_emails_are_found_by_where_they_stand(
+    cast: Cast, campaign: Campaign, topic: Topic, max_: Client, subscriber: MakePerson, now: datetime
+) -> None:
+    subscriber("sue")
+    for name in ("draft", "planned", "sent"):
+        make_email(cast.bakery, campaign, name=name, topic=topic, now=now)
+    with tenant(cast.bakery.pk):
+        emails = {email.name: email for email in Email.objects.select_related("organization", "campaign__website")}
+        planned, sent = emails["planned"], emails["sent"]
+        launch_email(cast.bakery, planned, author=cast.max, not_before=now + timedelta(days=1), now=now)
+        launch_email(cast.bakery, sent, author=cast.max, now=now)
+        Mailing.objects.filter(launch__email=sent).update(expanded_at=now)
+
+    def listed(status: str) -> set[str]:
+        response = max_.get(reverse("admin:campaigns_email_changelist"), {"status": status})
+        return {email.name for email in response.context["cl"].result_list}
+
+    assert listed("draft") == {"draft"}
+    assert listed("planned") == {"planned"}
+    assert listed("sent") == {"sent"}
+
+
 def test_an_email_is_made_for_its_campaign(cast: Cast, campaign: Campaign, topic: Topic, max_: Client) -> None:
     add = reverse("admin:campaigns_email_add")
     assert f'value="{topic.pk}"' in max_.get(add, {"campaign": campaign.pk}).content.decode()

@@ -14,7 +14,8 @@ from common.keys import decode_key, encode_key
 from common.tenancy import tenant
 from consent.rules import ChoiceValue
 from delivery.models import Mailing, MailingState, Message
-from delivery.outbox import CLAIM_LEASE, SENDING_LEASE, claim_messages
+from delivery.outbox import CLAIM_LEASE, claim_messages
+from delivery.outcomes import SENDING_LEASE
 from delivery.selectors import needs_sender
 from delivery.sending import LARGEST_GROUP, send_mailing
 from delivery.services import (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.test import Client
 
 from campaigns.asking import LeftOut, count_asking
 from campaigns.models import Campaign, Email, EmailKind, Launch
@@ -94,7 +96,8 @@ def test_c3_c4_ask_ignore_and_be_asked_too_early(world: World, server: SmtpServe
     launch = world.ask()
     (received,) = server.messages()
     html = received.message.get_body(("html",)).get_content()  # type: ignore[union-attr]
-    assert 'href="https://pli.example/p/' in html
+    (place,) = set(re.findall(r'href="https://pli\.example(/p/[^"#]+)#choice"', html))
+    assert '<section class="card" id="choice"' in Client().get(place).content.decode()
     assert "/o/" not in html
     assert "/c/" not in html
     with tenant(world.cast.bakery.pk):

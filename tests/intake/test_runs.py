@@ -14,8 +14,8 @@ from django.db import connection
 from django.utils import timezone
 
 from common.tenancy import call_door, tenant
-from consent import imports as imports_module
 from consent.imports import ChoicesChanged
+from consent.imports import choices as choices_module
 from consent.models import Choice, ChoiceEvent
 from consent.rules import ChoiceValue, Source
 from consent.services import record_choice
@@ -269,7 +269,7 @@ def test_a_person_who_answers_during_a_chunk_is_not_overruled(
             happened_at=now - timedelta(days=2000), now=now - timedelta(days=2000), evidence={"import": 0},
         )  # fmt: skip
     source = prepare(cast.bakery, FILE, now=now, provenance=PROVENANCE)
-    real, looks = imports_module._count, []
+    real, looks = choices_module._count, []
 
     def answer() -> None:
         try:
@@ -289,7 +289,7 @@ def test_a_person_who_answers_during_a_chunk_is_not_overruled(
             person.join()
         return real(rows)
 
-    monkeypatch.setattr(imports_module, "_count", count)
+    monkeypatch.setattr(choices_module, "_count", count)
     # One chunk at a time, so that the first look is that of the chunk with the person.
     monkeypatch.setattr(run_module, "WRITERS", 1)
     done = run_import(cast.bakery.pk, source.pk, clock=lambda: now)

@@ -18,7 +18,7 @@ IN_CONTEXT = {"pgettext", "pgettext_lazy"}
 PLURAL_IN_CONTEXT = {"npgettext", "npgettext_lazy"}
 
 # What recipients read, in the six languages of PUBLIC_LANGUAGES: folders of templates, and single files.
-PUBLIC = ["templates/privacy/public", "privacy/words.py", "privacy/services/inactivity.py"]
+PUBLIC = ["templates/public", "templates/privacy/public", "privacy/words.py", "privacy/services/inactivity.py"]
 
 _LITERAL = r"""[ur]?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _CALL = re.compile(rf"\b(n?p?gettext|_)\(({_LITERAL}(?:\s*,\s*{_LITERAL})*)", re.DOTALL)
