@@ -113,8 +113,8 @@ def test_the_page_of_a_french_speaker_has_no_english_sentence(client: Client, ca
         key = ensure_preference_keys(cast.bakery, [person.pk])[person.pk]
     english = {
         text
-        for name in ("base", "preferences", "unknown_key")
-        for _, text in texts_of_template(ROOT / f"templates/privacy/public/{name}.html")
+        for name in ("public/base", "public/languages", "privacy/public/preferences", "privacy/public/unknown_key")
+        for _, text in texts_of_template(ROOT / f"templates/{name}.html")
         if "%" not in text
     }
     for address in (f"/p/{encode_key(key)}", "/p/AAAAAAAAAAAAAAAAAAAAAA"):
