@@ -286,7 +286,7 @@ _EXPAND = """
 INSERT INTO delivery_message (organization_id, mailing_id, participant_id, status, opens, clicks, opens_reason,
                               clicks_reason, attempts, error, provider_id, news, news_words, queued_at)
 SELECT %s, %s, audience.id, 'queued', '', '', '', '', 0, '', '', '', '', %s FROM ({audience}) AS audience
-    ON CONFLICT (mailing_id, participant_id) DO NOTHING
+    ON CONFLICT DO NOTHING
 """
 
 

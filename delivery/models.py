@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
+from django.db.models import Value
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import BulkTenantModel, Organization, TenantModel
 from consent.models import Topic
 from delivery.connection_models import Connection, News
+from delivery.sending_models import Alert, SendingRules, UnknownDecision
 from participants.models import Participant
 from tracking.models import TrackedContent, TrackedMessage
 from websites.models import ConsentScope, EmailTrackingVersion, Website
@@ -53,12 +55,19 @@ class Mailing(TenantModel):
     exempt_approved = models.BooleanField(default=False, db_default=False)
     # Why none of its copies is measured, whatever the settings say (``consent.rules.Untracked``); empty: they decide.
     untracked = models.CharField(max_length=20, blank=True, default="", db_default="")
+    # Somebody waits for each of its messages: they go before those of other mailings.
+    urgent = models.BooleanField(default=False, db_default=False)
+    # Of an email that is sent by calls: which of its contents this is. A changed email gets another mailing.
+    version = models.CharField(max_length=64, blank=True, default="", db_default="")
     state = models.CharField(_("state"), max_length=12, choices=MailingState, default=MailingState.SCHEDULED)
     pause_reason = models.CharField(max_length=300, blank=True)
     not_before = models.DateTimeField(_("starts"))
     # Set once the audience has been written as messages.
     expanded_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    # Paused for too many bounces or complaints; those that somebody saw and went on with are counted out.
+    spiked_at = models.DateTimeField(null=True)
+    accepted = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -86,12 +95,16 @@ class MessageStatus(models.TextChoices):
 class Message(TenantModel):
     """A sent copy, or one that is to be sent. The row is the queue."""
 
-    mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="messages")
+    mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="messages", db_index=False)
     # Empty once the person was erased: what was sent and decided stays in the counts, and names nobody (rule D2).
     participant = models.ForeignKey(Participant, on_delete=models.SET_NULL, null=True, related_name="messages")
     # In the Message-ID and the envelope; stands for the message towards mail servers.
     reference = models.UUIDField(db_default=RandomUUID(), unique=True)
     unsubscribe_key = models.UUIDField(db_default=RandomUUID(), unique=True)
+    # Of the copy's page in a browser, where its template links to it; made anew whenever the copy is.
+    web_version_key = models.UUIDField(null=True)
+    # Asked for by a call: a person may get several of one mailing.
+    by_call = models.BooleanField(default=False, db_default=False)
     status = models.CharField(max_length=10, choices=MessageStatus, default=MessageStatus.QUEUED)
     # The email-tracking version, levels and reasons as decided; frozen with the copy (rule S12).
     tracking_version = models.ForeignKey(EmailTrackingVersion, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -107,6 +120,8 @@ class Message(TenantModel):
     error = models.CharField(max_length=500, blank=True)
     queued_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
+    # Since when it may have been sent without anybody knowing; kept when that was decided or found out.
+    uncertain_at = models.DateTimeField(null=True)
     # The way it took, the sending service's own name for it, and what was heard of it since.
     connection = models.ForeignKey(Connection, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
     provider_id = models.CharField(max_length=200, blank=True)
@@ -117,7 +132,14 @@ class Message(TenantModel):
     class Meta:
         constraints = (
             # One copy each, even if the expansion runs again.
-            models.UniqueConstraint(fields=["mailing", "participant"], name="one_message_per_person"),
+            models.UniqueConstraint(
+                fields=["mailing", "participant"], name="one_message_per_person", condition=models.Q(by_call=False)
+            ),
+            models.UniqueConstraint(
+                fields=["web_version_key"],
+                name="message_web_version_key",
+                condition=models.Q(web_version_key__isnull=False),
+            ),
         )
         indexes = (
             # Claims of the sender.
@@ -126,9 +148,54 @@ class Message(TenantModel):
                 name="message_to_send",
                 condition=models.Q(status__in=["queued", "claimed", "sending"]),
             ),
+            # How far a mailing is: counted without looking at its messages.
+            models.Index(fields=["mailing", "status"], name="message_progress"),
+            # What a person, or the organization's setting, has to decide.
+            models.Index(
+                fields=["organization", "uncertain_at"],
+                name="message_unknown",
+                condition=models.Q(status="unknown"),
+            ),
+            # Whether too many bounced or complained.
+            models.Index(
+                fields=["mailing", "news"],
+                name="message_bad_news",
+                condition=models.Q(news__in=["hard_bounce", "complained"]),
+            ),
             # News that know a message by the sending service's name only.
             models.Index(fields=["provider_id"], name="message_provider_id", condition=~models.Q(provider_id="")),
         )
+
+
+class MessageCall(BulkTenantModel):
+    """What a call asked to send in one message: said once, however often the call is repeated."""
+
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="call")
+    # A keyed hash of the caller's idempotency key, which may name an order or a person; empty when there was none.
+    digest = models.CharField(max_length=64, blank=True)
+    # Of what was asked for, so that another message under the same key is noticed.
+    content = models.CharField(max_length=64)
+    # The variables under "data". Empty once the message has come to its end: it may hold somebody's link.
+    data = models.JSONField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("message by call")
+        verbose_name_plural = _("messages by call")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["organization", "digest"], name="message_call_once", condition=~models.Q(digest="")
+            ),
+        )
+
+
+class UncertainMessage(Message):
+    """A message of which nobody knows whether it was sent, as the console lists it."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("message that may have been sent")
+        verbose_name_plural = _("messages that may have been sent")
 
 
 class ServiceMessage(TenantModel):
