@@ -11,7 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import BulkTenantModel, Organization, TenantModel
 from consent.models import Topic
 from delivery.connection_models import Connection, News
-from delivery.sending_models import Alert, SendingRules, UnknownDecision
+from delivery.outside_models import OutsidePerson as OutsidePerson
+from delivery.outside_models import OutsideReading as OutsideReading
+from delivery.sending_models import Alert as Alert
+from delivery.sending_models import SendingRules as SendingRules
+from delivery.sending_models import UnknownDecision as UnknownDecision
 from participants.models import Participant
 from tracking.models import TrackedContent, TrackedMessage
 from websites.models import ConsentScope, EmailTrackingVersion, Website
@@ -55,6 +59,8 @@ class Mailing(TenantModel):
     exempt_approved = models.BooleanField(default=False, db_default=False)
     # Why none of its copies is measured, whatever the settings say (``consent.rules.Untracked``); empty: they decide.
     untracked = models.CharField(max_length=20, blank=True, default="", db_default="")
+    # Answers people who take part; may be handed to an outside sender.
+    exit_screen = models.BooleanField(default=False, db_default=False)
     # Somebody waits for each of its messages: they go before those of other mailings.
     urgent = models.BooleanField(default=False, db_default=False)
     # Of an email that is sent by calls: which of its contents this is. A changed email gets another mailing.
@@ -90,6 +96,15 @@ class MessageStatus(models.TextChoices):
     SUPPRESSED = "suppressed", _("Not sent: unsubscribed or unreachable")
     CANCELLED = "cancelled", _("Cancelled")
     UNKNOWN = "unknown", _("May have been sent")
+    CAPPED = "capped", _("Left out: had as many marketing emails as a week allows")
+
+
+class Held(models.TextChoices):
+    """Why a message waits for a later moment than its launch."""
+
+    ZONE = "zone", _("For the time in the person's time zone")
+    QUIET = "quiet", _("For the end of the quiet hours")
+    CAP = "cap", _("For the week's number of marketing emails per person")
 
 
 class Message(TenantModel):
@@ -115,8 +130,10 @@ class Message(TenantModel):
     decided_at = models.DateTimeField(null=True)
     tracked_message = models.OneToOneField(TrackedMessage, on_delete=models.SET_NULL, null=True, related_name="message")
     attempts = models.PositiveSmallIntegerField(default=0)
-    # When a claimed row may be claimed again, or a temporary failure be tried again.
+    # When a queued row may leave, a claimed row be claimed again, or a temporary failure be tried again.
     due_at = models.DateTimeField(null=True)
+    # Why it was to leave later than the others, if it was.
+    held_for = models.CharField(max_length=8, choices=Held, blank=True, default="", db_default="")
     error = models.CharField(max_length=500, blank=True)
     queued_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
@@ -214,6 +231,8 @@ class ServiceMessage(TenantModel):
     text = models.TextField(blank=True)
     html = models.TextField(blank=True)
     unsubscribe_url = models.CharField(max_length=500, blank=True)
+    # A message that was written already, such as a test of an email; then there is no text.
+    mime = models.BinaryField(null=True)
     reference = models.UUIDField(db_default=RandomUUID(), unique=True)
     status = models.CharField(max_length=10, choices=MessageStatus, default=MessageStatus.QUEUED)
     attempts = models.PositiveSmallIntegerField(default=0)
