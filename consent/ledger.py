@@ -15,9 +15,9 @@ from uuid import UUID
 from django.db import connection
 
 from accounts.models import Organization, User
-from consent.chain import NOTHING, act_hash, consent_text_hash, event_hash
-from consent.models import ChoiceEvent, ConsentText, Topic
-from consent.rules import ChoiceValue, Kind, Source
+from consent.chain import NOTHING, act_hash, consent_text_hash, digest, event_hash, moment_text
+from consent.models import ChoiceEvent, ConsentText, Notice, Topic
+from consent.rules import ChoiceValue, Informed, Kind, Source
 from websites.models import Website
 
 # Of advisory locks; the second number is the organization.
@@ -188,6 +188,26 @@ def append_event(
 def asked_kinds(answers: Mapping[Kind, ChoiceValue | None]) -> list[str]:
     """What a wording must have asked for when somebody answered so."""
     return [kind.value for kind, value in answers.items() if value is not None and value != ChoiceValue.UNKNOWN]
+
+
+# --- Informed, did not refuse ---
+
+
+def informed_evidence(informed: Informed, notice: Notice | None) -> dict[str, Any]:
+    """What the history keeps of it, the words of the notice by their hash."""
+    return {
+        "ground": informed.ground.value,
+        "collected_at": moment_text(informed.collected_at) if informed.collected_at else None,
+        "informed_at": moment_text(informed.informed_at) if informed.informed_at else None,
+        "notice": None
+        if notice is None
+        else {
+            "id": notice.pk,
+            "language": notice.language,
+            "version": notice.version,
+            "sha256": digest(notice.text).hex(),
+        },
+    }
 
 
 # --- Words of subscriptions ---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,9 +14,16 @@ from accounts.models import Organization, User
 from common import journal
 from common.jobs import after_commit
 from common.journal import write_acts
-from consent.chain import digest, moment_text
 from consent.grounds import choice_state
-from consent.ledger import Act, append_event, asked_kinds, keep_text, require_asked, write_events
+from consent.ledger import (
+    Act,
+    append_event,
+    asked_kinds,
+    informed_evidence,
+    keep_text,
+    require_asked,
+    write_events,
+)
 from consent.models import Choice, ConsentText, Notice
 from consent.rules import (
     BEGINNING,
@@ -268,44 +276,37 @@ def record_informed(
             actor=actor,
         )
         choice, subject = _lock_choice(organization, participant, scope or ensure_default_scope(organization, now=now))
-        verdicts = {kind: _apply_informed(organization, choice, subject, kind, informed, act) for kind in Kind}
+        verdicts = _apply_informed(organization, choice, subject, informed, act)
         after_commit("consent.seal_ledger", organization_id=organization.pk)
     return verdicts
 
 
-def informed_evidence(informed: Informed, notice: Notice | None) -> dict[str, Any]:
-    """What the history keeps of it, the words of the notice by their hash."""
-    return {
-        "ground": informed.ground.value,
-        "collected_at": moment_text(informed.collected_at) if informed.collected_at else None,
-        "informed_at": moment_text(informed.informed_at) if informed.informed_at else None,
-        "notice": None
-        if notice is None
-        else {
-            "id": notice.pk,
-            "language": notice.language,
-            "version": notice.version,
-            "sha256": digest(notice.text).hex(),
-        },
-    }
-
-
 def _apply_informed(
-    organization: Organization, choice: Choice, subject: UUID, kind: Kind, informed: Informed, act: Act
-) -> Verdict:
-    before = choice_state(choice, kind)
-    after = choice_when_informed(before, informed, now=act.now)
-    if after == before:
-        refused = before.value is ChoiceValue.NO
-        return Verdict.KEPT_NO if refused else Verdict.UNCHANGED
-    append_event(organization, subject, choice.scope_id, kind=kind.value, value=ChoiceValue.INFORMED, act=act)
+    organization: Organization, choice: Choice, subject: UUID, informed: Informed, act: Act
+) -> dict[Kind, Verdict]:
+    # The dates belong to both kinds: what each was before is asked of both before either is written.
+    before = {kind: choice_state(choice, kind) for kind in Kind}
+    after = {kind: choice_when_informed(state, informed, now=act.now) for kind, state in before.items()}
+    changed = [kind for kind in Kind if after[kind] != before[kind]]
     facts = {
         "informed_ground": informed.ground.value,
         "collected_at": informed.collected_at,
         "informed_at": informed.informed_at,
     }
-    _keep_state(choice, kind, after, facts)
-    return Verdict.APPLIED
+    for kind in changed:
+        append_event(organization, subject, choice.scope_id, kind=kind.value, value=ChoiceValue.INFORMED, act=act)
+        _keep_state(choice, kind, after[kind], facts)
+    for kind in set(Kind) - set(changed) if changed else ():
+        # Answered with a yes since it was informed: what lies under that yes are other dates now.
+        if before[kind].informed not in (None, informed):
+            _keep_state(choice, kind, replace(before[kind], informed_since=act.now), {})
+    return {kind: _verdict_when_informed(before[kind], kind in changed) for kind in Kind}
+
+
+def _verdict_when_informed(before: ChoiceState, changed: bool) -> Verdict:
+    if changed:
+        return Verdict.APPLIED
+    return Verdict.KEPT_NO if before.value is ChoiceValue.NO else Verdict.UNCHANGED
 
 
 # --- A move -----------------------------------------------------------------------------------------------------------
