@@ -13,6 +13,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
+class OverCap(models.TextChoices):
+    """What becomes of a marketing email to somebody who had as many as a week allows."""
+
+    PUT_OFF = "put_off", _("Send it as soon as the week allows")
+    LEFT_OUT = "left_out", _("Do not send it")
+
+
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         if not email:
@@ -74,6 +81,24 @@ class Organization(models.Model):
         validators=[MinValueValidator(6), MaxValueValidator(120)],
         help_text=_("Nobody who refused or did not answer is asked again by email before. At least 6."),
     )
+    # On each person's own clock; they may reach over midnight.
+    quiet_from = models.TimeField(
+        _("quiet hours begin"),
+        null=True,
+        blank=True,
+        help_text=_("No marketing leaves then, in the time zone of each person. Leave both empty for none."),
+    )
+    quiet_until = models.TimeField(_("quiet hours end"), null=True, blank=True)
+    weekly_cap = models.PositiveSmallIntegerField(
+        _("marketing emails per person and week"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("At most so many within seven days. Leave empty for no limit."),
+    )
+    over_cap = models.CharField(
+        _("what would be one too many"), max_length=8, choices=OverCap, default=OverCap.PUT_OFF, db_default="put_off"
+    )
 
     class Meta:
         verbose_name = _("organization")
@@ -81,6 +106,14 @@ class Organization(models.Model):
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(consent_request_months__gte=6), name="six_months_between_requests"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(quiet_from=None, quiet_until=None)
+                | (
+                    models.Q(quiet_from__isnull=False, quiet_until__isnull=False)
+                    & ~models.Q(quiet_from=models.F("quiet_until"))
+                ),
+                name="quiet_hours_begin_and_end",
             ),
         )
 

@@ -177,11 +177,92 @@ class Exemption(TenantModel):
         )
 
 
+class Segment(TenantModel):
+    """People of an organization that conditions describe: who they are is asked anew each time."""
+
+    name = models.CharField(_("name"), max_length=160)
+    # As ``campaigns.segments.read_definition`` accepts it.
+    definition = models.JSONField(_("conditions"), default=dict)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(_("changed"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("segment")
+        verbose_name_plural = _("segments")
+        ordering = ("name",)
+        constraints = (models.UniqueConstraint(fields=["organization", "name"], name="segment_name_once"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TrialGroup(TenantModel):
+    """Who gets a test of an email before everybody else gets the email."""
+
+    name = models.CharField(_("name"), max_length=160)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("test group")
+        verbose_name_plural = _("test groups")
+        ordering = ("name",)
+        constraints = (models.UniqueConstraint(fields=["organization", "name"], name="test_group_name_once"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TrialAddress(TenantModel):
+    """One address of a test group: a colleague's, or a participant's, whose name and attributes the test then shows."""
+
+    group = models.ForeignKey(TrialGroup, on_delete=models.CASCADE, related_name="addresses")
+    email = models.CharField(_("email address"), max_length=320)
+    email_norm = models.CharField(max_length=320)
+
+    class Meta:
+        verbose_name = _("test address")
+        verbose_name_plural = _("test addresses")
+        constraints = (models.UniqueConstraint(fields=["group", "email_norm"], name="test_address_once"),)
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class StopWhen(models.TextChoices):
+    TOOK_PART = "took_part", _("who have not taken part in the campaign")
+    GOT_IT = "got_it", _("who have not got it")
+
+
+class Repeat(TenantModel):
+    """An email that is sent again every so many days, each time to those of its audience whom it still concerns."""
+
+    email = models.ForeignKey(Email, on_delete=models.PROTECT, related_name="repeats")
+    every_days = models.PositiveSmallIntegerField(_("every so many days"))
+    # The day and time of the first round on the clock of the organization, or on each person's own.
+    first_at = models.CharField(max_length=16)
+    until = models.DateField(_("until"))
+    to_those = models.CharField(_("to those"), max_length=10, choices=StopWhen)
+    most_times = models.PositiveSmallIntegerField(_("at most so many times each"))
+    ended_at = models.DateTimeField(_("ended"), null=True)
+
+    class Meta:
+        verbose_name = _("repeated email")
+        verbose_name_plural = _("repeated emails")
+
+
 class Launch(TenantModel):
     """The act of sending an email to its audience."""
 
     email = models.ForeignKey(Email, on_delete=models.PROTECT, related_name="launches", verbose_name=_("email"))
     mailing = models.OneToOneField(Mailing, on_delete=models.CASCADE, related_name="launch")
+    # What narrows the audience, as it was when somebody pressed the button: ``campaigns.segments.Narrowing``.
+    audience = models.JSONField(default=dict, db_default=models.Value({}, output_field=models.JSONField()))
+    segment = models.ForeignKey(Segment, on_delete=models.SET_NULL, null=True, related_name="launches")
+    # The day and time at which it leaves on each person's own clock; empty: for all at the same moment.
+    local_at = models.CharField(max_length=16, blank=True, default="", db_default="")
+    repeat = models.ForeignKey(Repeat, on_delete=models.SET_NULL, null=True, related_name="launches")
+    round = models.PositiveSmallIntegerField(default=1, db_default=1)
     launched_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
