@@ -16,6 +16,8 @@ class ConnectionKind(models.TextChoices):
     BUILTIN = "builtin", _("Mail server of this installation")
     SMTP = "smtp", _("Mail server (SMTP)")
     ESP = "esp", _("Sending service (API)")
+    # Sends and measures by itself what it is handed; for exit-screen emails only.
+    PUSH = "push", _("Outside sender")
 
 
 class ConnectionSecurity(models.TextChoices):
@@ -29,7 +31,7 @@ class Connection(TenantModel):
 
     name = models.CharField(_("name"), max_length=100)
     kind = models.CharField(_("kind"), max_length=8, choices=ConnectionKind)
-    # Of delivery/providers.toml, for sending services.
+    # Of delivery/providers.toml, for sending services; "actito" for that outside sender.
     provider = models.CharField(_("sending service"), max_length=20, blank=True)
     host = models.CharField(_("mail server"), max_length=253, blank=True)
     port = models.PositiveIntegerField(_("port"), null=True, blank=True)
@@ -108,6 +110,15 @@ class WebsiteConnection(TenantModel):
         blank=True,
         related_name="fallback_websites",
         verbose_name=_("connection when that one is broken"),
+    )
+    outside = models.ForeignKey(
+        Connection,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="outside_websites",
+        verbose_name=_("outside sender of exit-screen emails"),
+        help_text=_("Pli hands exit-screen emails over to it and sends them no more. All other mail is Pli's."),
     )
 
     class Meta:
