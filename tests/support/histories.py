@@ -1,7 +1,8 @@
 """Random histories through the services and the recorder's role: is anything recorded that the rules forbid?
 
-Each begins with a website and two people and goes on with settings, notices, stops, justifications, answers,
-objections, moves, sends and hits. The tests run a few, ``make prove-consent`` many; ``Tally`` counts them.
+Each begins with a website and two people and goes on with settings, countries, consent scopes, notices, stops,
+justifications, answers, objections, moves, sends and hits. The tests run a few, ``make prove-consent`` many;
+``Tally`` counts them.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from hypothesis import strategies as st
 
 from accounts.models import Organization
 from consent.rules import ChoiceValue, InformedGround, Kind
-from tests.support.history import EVERYTHING, MACHINE, History, Tally
+from tests.support.history import MACHINE, History
+from tests.support.history_website import EVERYTHING
+from tests.support.history_words import SCOPES, Tally
 
 # --- Steps ------------------------------------------------------------------------------------------------------------
 
 WHO = st.integers(0, 1)
+WHERE = st.sampled_from(["here", "here", "elsewhere", "everywhere"])
 KINDS = st.sampled_from([(Kind.OPENS,), (Kind.CLICKS,), tuple(Kind)])
 STEPS = st.one_of(
     st.tuples(st.just("set_tracking"), st.sampled_from(["always", "always", "by_consent", "never"])),
@@ -32,6 +36,9 @@ STEPS = st.one_of(
     st.tuples(st.just("stop")),
     st.tuples(st.just("undo_stop")),
     st.tuples(st.just("set_professionals"), st.booleans()),
+    st.tuples(st.just("set_country"), st.sampled_from(["CH", "CH", "FR", "IT", "BE"])),
+    st.tuples(st.just("declare_country"), st.sampled_from(["CH", "FR", "IT", "BE"])),
+    st.tuples(st.just("set_scope"), st.integers(0, SCOPES - 1)),
     st.tuples(st.just("justify"), st.sampled_from([("FR",), ("FR", "BE"), ("CH", "FR", "IT")])),
     st.tuples(st.just("withdraw_justifications")),
     st.tuples(
@@ -39,10 +46,11 @@ STEPS = st.one_of(
         WHO,
         KINDS,
         st.sampled_from([ChoiceValue.YES, ChoiceValue.YES, ChoiceValue.NO, ChoiceValue.UNKNOWN]),
+        WHERE,
     ),
     st.tuples(st.just("inform"), WHO, st.sampled_from(list(InformedGround)), st.booleans()),
-    st.tuples(st.just("object"), WHO, st.booleans()),
-    st.tuples(st.just("move"), WHO, st.sampled_from(["CH", "FR", "IT", ""])),
+    st.tuples(st.just("object"), WHO, st.booleans(), WHERE),
+    st.tuples(st.just("move"), WHO, st.sampled_from(["CH", "FR", "IT", "BE", ""])),
     st.tuples(st.just("launch"), st.sampled_from(["marketing", "marketing", "authentication", "legal_notice"])),
     st.tuples(st.just("send"), st.integers(1, 2)),
     st.tuples(st.just("hit"), st.integers(0, 7), st.sampled_from(list(Kind)), st.sampled_from([1, 1, MACHINE, 3])),

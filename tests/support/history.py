@@ -7,7 +7,6 @@ was decided. A hit may leave only what one of them covers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -21,103 +20,46 @@ from consent.models import LegalJustification
 from consent.rules import (
     ChoiceValue,
     InformedGround,
-    Justified,
     Kind,
     Level,
-    Measurement,
     Source,
     WebsiteState,
 )
 from consent.services import (
-    WebsitePolicy,
-    apply_move,
-    change_website_policy,
-    confirm_justification,
-    propose_justification,
-    publish_notice,
     record_choice,
     record_informed,
-    stop_measuring,
-    withdraw_justification,
 )
 from delivery.models import Mailing, MailingState, Message
-from delivery.outbox import Claimed, claim_messages
+from delivery.outbox import claim_messages
 from delivery.rendering import CompiledEmail, EmailSource, FooterLabels, compile_email
 from delivery.services import create_mailing, freeze_content
-from participants.models import Participant
+from intake.services import save_participant
+from tests.support.history_website import EVERYTHING, WebsiteSteps, other_scope
+from tests.support.history_words import COUNTRIES, Answers, Launch, Person, Sent, Tally, counts, grounds_of
 from tests.support.hits import batch_of, store
-from tests.support.words import in_words
 from tests.support.world import (
-    loosen,
     make_participant,
     make_topic,
     make_website,
-    set_tracking,
     subscribe_to,
     two_people,
 )
 from tracking.models import AnonymousTotal, Hit, LastOpenDay
 from tracking.recorder import CLICK, OPEN
-from tracking.services import change_participant_country
 from websites.models import Website
-from websites.rules import EmailTracking, RuleKey
+from websites.rules import EmailTracking
+from websites.services import ensure_default_scope
 
 KIND_NUMBERS = {Kind.OPENS: OPEN, Kind.CLICKS: CLICK}
 MACHINE = 2
-EVERYTHING = frozenset(one.value for one in Measurement)
 # In time for France and for Italy, and too late for both.
 IN_TIME, TOO_LATE = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 8, 1, tzinfo=UTC)
-ENDS = date(2090, 1, 1)
 type Step = tuple[Any, ...]
 
 HTML = '<html><body><a href="https://bread.example/rye">Rye</a></body></html>'
 
 
-@dataclass
-class Person:
-    """Somebody as the words know them."""
-
-    row: Participant
-    country: str
-    said: dict[Kind, ChoiceValue] = field(default_factory=lambda: dict.fromkeys(Kind, ChoiceValue.UNKNOWN))
-    informed: tuple[InformedGround, bool] | None = None
-    objects: bool = False
-
-
-@dataclass
-class Sent:
-    """A copy, and on which grounds it could be measured at every moment since it was decided."""
-
-    claimed: Claimed
-    person: Person
-    launch: Launch
-    held: dict[Kind, set[str]]
-
-
-@dataclass
-class Launch:
-    """What is sent together, and which of its countries could be counted at every moment since its first copy."""
-
-    mailing: Mailing
-    purpose: str
-    looked_until: int = 0
-    counted: dict[Kind, set[str]] = field(default_factory=lambda: {kind: set() for kind in Kind})
-    sharing: dict[Kind, set[str]] = field(default_factory=lambda: {kind: set() for kind in Kind})
-    begun: bool = False
-
-
-@dataclass
-class Tally:
-    """What many histories added up to."""
-
-    histories: int = 0
-    steps: int = 0
-    hits: int = 0
-    recorded: int = 0
-    forbidden: list[str] = field(default_factory=list)
-
-
-class History:
+class History(WebsiteSteps):
     """One website and two people from beginning to end."""
 
     def __init__(
@@ -126,6 +68,8 @@ class History:
         self.organization, self.tally = organization, tally
         with tenant(organization.pk):
             self.owner, self.second = two_people(organization)
+            self.scopes = [ensure_default_scope(organization, now=timezone.now()), other_scope(organization)]
+        self.scope = 0
         self.now = timezone.now() - timedelta(days=2)
         self.website = make_website(
             organization, self.owner, now=self.now, name=uuid4().hex, country=country, notice=False
@@ -165,101 +109,27 @@ class History:
         act(*arguments)
         self._look_up_words()
 
-    # --- What the website does
-
-    def _set_tracking(self, tracking: str) -> None:
-        if tracking == "always" and self.state.country != "CH":
-            return  # takes a justification, which other histories have
-        set_tracking(self.organization, self.website, tracking, now=self.now)
-        self.state = replace(self.state, tracking=EmailTracking(tracking))
-
-    def _set_fallbacks(self, opens: str, clicks: str) -> None:
-        wanted = {"opens_fallback": opens, "clicks_fallback": clicks}
-        for name, value in wanted.items():
-            if getattr(self.state, name) == value:
-                continue
-            if value == "none":
-                self._tighten(**{name: value})
-            else:
-                loosen(self.organization, self.website, now=self.now, **{name: value})
-            self.state = replace(self.state, **{name: value})
-
-    def _set_professionals(self, value: bool) -> None:
-        if self.state.for_professionals == value:
-            return
-        if value:
-            loosen(self.organization, self.website, now=self.now, for_professionals=True)
-        else:
-            self._tighten(for_professionals=False)
-        self.state = replace(self.state, for_professionals=value)
-
-    def _tighten(self, **fields: Any) -> None:
-        with tenant(self.organization.pk):
-            website = Website.objects.get(pk=self.website.pk)
-            policy = WebsitePolicy(
-                country=str(website.country),
-                declared_country=str(website.declared_country),
-                tracking=website.email_tracking,
-                **fields,
-            )
-            change_website_policy(
-                self.organization, website, policy=policy, author=self.owner, reason="test", now=self.now
-            )
-
-    def _tell(self, covers: frozenset[str]) -> None:
-        with tenant(self.organization.pk):
-            publish_notice(
-                self.organization, self.website, language="en", text="What we measure", url="https://x.example/",
-                author=self.owner, now=self.now, covers=sorted(covers),
-            )  # fmt: skip
-        self.state = replace(self.state, notice_covers=covers)
-
-    def _stop(self) -> None:
-        if not self.state.stopped:
-            with tenant(self.organization.pk):
-                stop_measuring(self.organization, self.website, author=self.owner, reason="test", now=self.now)
-            self.state = replace(self.state, stopped=True)
-
-    def _undo_stop(self) -> None:
-        if self.state.stopped:
-            loosen(self.organization, self.website, now=self.now)
-            self.state = replace(self.state, stopped=False)
-
-    def _justify(self, countries: tuple[str, ...]) -> None:
-        with tenant(self.organization.pk):
-            proposed = propose_justification(
-                self.organization, self.website, countries=countries, rule_keys=list(RuleKey), reason="test",
-                ends_on=ENDS, author=self.owner, now=self.now,
-            )  # fmt: skip
-            confirmed = confirm_justification(
-                self.organization, proposed, author=self.second, now=self.now, note="test"
-            )
-        self.justifications.append(confirmed)
-        one = Justified(
-            rule_keys=frozenset(RuleKey), countries=frozenset(countries), confirmed_at=self.now, ends_on=ENDS
-        )
-        self.state = replace(self.state, justifications=(*self.state.justifications, one))
-
-    def _withdraw_justifications(self) -> None:
-        with tenant(self.organization.pk):
-            for one in self.justifications:
-                withdraw_justification(self.organization, one, author=self.owner, now=self.now)
-        self.justifications.clear()
-        self.state = replace(self.state, justifications=())
-
     # --- What people do
 
-    def _answer(self, who: int, kinds: tuple[Kind, ...], value: ChoiceValue) -> None:
+    def _answer(self, who: int, kinds: tuple[Kind, ...], value: ChoiceValue, where: str = "here") -> None:
         person = self.people[who]
+        place = self._place(where)
         with tenant(self.organization.pk):
             record_choice(
                 self.organization, person.row, source=Source.PERSON, method="test", happened_at=self.now,
                 now=self.now, wording="May we?", opens=value if Kind.OPENS in kinds else None,
-                clicks=value if Kind.CLICKS in kinds else None,
+                clicks=value if Kind.CLICKS in kinds else None, scope=self.scopes[place],
+                everywhere=where == "everywhere",
             )  # fmt: skip
-        for kind in kinds:
-            if value != ChoiceValue.UNKNOWN:
-                person.said[kind] = value
+        everywhere = where == "everywhere" and value == ChoiceValue.NO
+        for answers in person.answers if everywhere else [person.answers[place]]:
+            for kind in kinds:
+                if value != ChoiceValue.UNKNOWN:
+                    answers.said[kind] = value
+
+    def _place(self, where: str) -> int:
+        """The website's scope, unless somebody answers elsewhere."""
+        return 1 - self.scope if where == "elsewhere" else self.scope
 
     def _inform(self, who: int, ground: InformedGround, in_time: bool) -> None:
         person = self.people[who]
@@ -268,40 +138,36 @@ class History:
             record_informed(
                 self.organization, person.row, ground=ground, collected_at=at, informed_at=at, notice=None,
                 source=Source.IMPORT, method="test", now=self.now, evidence={"file": "test"}, actor=self.owner,
+                scope=self.scopes[self.scope],
             )  # fmt: skip
-        if person.informed != (ground, in_time):
+        answers = person.answers[self.scope]
+        if answers.informed != (ground, in_time):
             # Other dates may count where the old ones did not, so they count from now on.
             for sent in self._copies_of(person):
                 for kind in Kind:
                     sent.held[kind] -= {"if_informed", "professionals"}
-        if any(value in (ChoiceValue.UNKNOWN, ChoiceValue.INFORMED) for value in person.said.values()):
-            person.informed = (ground, in_time)
-            for kind in Kind:
-                if person.said[kind] == ChoiceValue.UNKNOWN:
-                    person.said[kind] = ChoiceValue.INFORMED
+        answers.inform(ground, in_time)
 
-    def _object(self, who: int, objects: bool) -> None:
+    def _object(self, who: int, objects: bool, where: str = "here") -> None:
         person = self.people[who]
+        place = self._place(where)
         with tenant(self.organization.pk):
             record_choice(
                 self.organization, person.row, source=Source.PERSON, method="test", happened_at=self.now,
-                now=self.now, wording="Totals?", opens=None, clicks=None,
-                anonymous=ChoiceValue.NO if objects else ChoiceValue.YES,
+                now=self.now, wording="Totals?", opens=None, clicks=None, scope=self.scopes[place],
+                anonymous=ChoiceValue.NO if objects else ChoiceValue.YES, everywhere=where == "everywhere",
             )  # fmt: skip
-        person.objects = objects
+        for answers in person.answers if objects and where == "everywhere" else [person.answers[place]]:
+            answers.objects = objects
 
     def _move(self, who: int, country: str) -> None:
         person = self.people[who]
         if person.country == country:
             return
         with tenant(self.organization.pk):
-            Participant.objects.filter(pk=person.row.pk).update(country=country)
-            change_participant_country(self.organization, person.row.pk, country, now=self.now)
-            apply_move(self.organization, [person.row.pk], now=self.now)
+            save_participant(self.organization, person.row, country=country, now=self.now)
         person.country = country
-        for sent in self._copies_of(person):
-            for kind in Kind:
-                sent.held[kind] &= {"with_yes"}
+        self._begin_anew(self._copies_of(person), kept={"with_yes"})
 
     def _copies_of(self, person: Person) -> list[Sent]:
         return [sent for sent in self.sent if sent.person is person]
@@ -357,10 +223,10 @@ class History:
             if level == Level.LAST_OPEN_DAY and "last_open_day" not in grounds:
                 self._forbid(f"decided to keep a last open day on no ground: {sent}")
             if level == Level.ANONYMOUS:
-                if sent.person.objects or not self._counts(sent.person.country, kind):
+                if self._answers(sent.person).objects or not self._counts(sent.person.country, kind):
                     self._forbid(f"decided to count on no ground: {kind} of {sent}")
                 if not sent.launch.begun and not sent.launch.sharing[kind]:
-                    sent.launch.counted[kind] = {one for one in (*COUNTRIES,) if self._counts(one, kind)}
+                    sent.launch.counted[kind] = {one for one in COUNTRIES if self._counts(one, kind)}
                 sent.launch.sharing[kind].add(code)
 
     # --- Hits
@@ -423,37 +289,16 @@ class History:
                     code for code in launch.counted[kind] if self._counts("" if code == "ZZ" else code, kind)
                 }
 
+    def _answers(self, person: Person) -> Answers:
+        """Those that count for the website."""
+        return person.answers[self.scope]
+
     def _grounds(self, sent: Sent, kind: Kind) -> set[str]:
         """On which grounds this copy may be measured at this moment."""
-        person, said = sent.person, sent.person.said[kind]
-        _basis, permits = in_words(self.state, person.country, kind, on=self.now.date())
-        if said == ChoiceValue.NO:
-            return set()
-        exempt = sent.claimed.decided.decision.exempt
-        last_open_day = {"last_open_day"} if sent.launch.purpose == "marketing" else set()
-        if exempt is not None:
-            return permits & {exempt.value, *last_open_day}
-        grounds = {"unless_no", *last_open_day}
-        if said == ChoiceValue.YES:
-            grounds.add("with_yes")
-        if person.informed is not None:
-            ground, in_time = person.informed
-            if ground == InformedGround.PROFESSIONAL:
-                grounds.add("professionals")
-            elif in_time or not self._has_dates(person.country):
-                grounds.add("if_informed")
-        return permits & grounds
-
-    def _has_dates(self, country: str) -> bool:
-        """Whether the rules of one of the two countries name dates, and no justification lifts them."""
-        lifted = {code for one in self.state.justifications for code in one.countries}
-        return bool({self.state.country, country} & {"FR", "IT"} - lifted)
+        return grounds_of(self.state, sent, self._answers(sent.person), kind, on=self.now.date())
 
     def _counts(self, country: str, kind: Kind) -> bool:
-        return "anonymous" in in_words(self.state, "" if country == "ZZ" else country, kind, on=self.now.date())[1]
-
-
-COUNTRIES = ("CH", "FR", "IT", "ZZ")
+        return counts(self.state, country, kind, on=self.now.date())
 
 
 @cache
