@@ -33,8 +33,8 @@ from participants.models import Participant
 from tracking.models import TrackedContent
 
 # No message that was sent has them.
-REFERENCE, TRACKING, UNSUBSCRIBING, PREFERRING = (
-    UUID(f"{number}0000000-0000-4000-8000-000000000000") for number in ("a", "b", "c", "d")
+REFERENCE, TRACKING, UNSUBSCRIBING, PREFERRING, PAGE = (
+    UUID(f"{number}0000000-0000-4000-8000-000000000000") for number in ("a", "b", "c", "d", "e")
 )
 # Longer runs of equal lines are folded.
 AROUND = 3
@@ -101,6 +101,7 @@ def _compose(
         decided_at=now,
         tracking_key=TRACKING,
         shared_key=TRACKING,
+        web_version_key=PAGE,
     )
     return Composer(_unsaved_mailing(organization, email, compiled, now=now)).compose(claimed, now=now).data
 

@@ -13,7 +13,7 @@ from campaigns.selectors import people_to_preview
 from delivery.lint import Finding, Recipient, lint_email
 from delivery.markup import AddressError
 from delivery.personal import attribute_names
-from delivery.rendering import CONSENT, PREFERENCES, UNSUBSCRIBE, CompiledEmail, check_email, compile_email
+from delivery.rendering import CONSENT, PREFERENCES, UNSUBSCRIBE, WEB_VERSION, CompiledEmail, check_email, compile_email
 
 # Real people whose copies are compared, beside the made-up ones.
 REAL_PEOPLE = 12
@@ -102,4 +102,5 @@ def _own_links(number: int) -> dict[str, str]:
         UNSUBSCRIBE: f"{start}/u/{number}",
         PREFERENCES: f"{start}/p/{number}",
         CONSENT: f"{start}/p/{number}#choice",
+        WEB_VERSION: f"{start}/w/{number}",
     }

@@ -7,13 +7,14 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from common.keys import encode_key, link_secrets
 from consent.rules import Level
 from delivery.mime import MessageHeaders, build_message
 from delivery.models import Mailing
 from delivery.outbox import Claimed, Person
-from delivery.rendering import CONSENT, PREFERENCES, UNSUBSCRIBE, CompiledEmail, EmailFiller
+from delivery.rendering import CONSENT, PREFERENCES, UNSUBSCRIBE, WEB_VERSION, CompiledEmail, EmailFiller
 from delivery.services import Envelope
 from delivery.transports import Outgoing
 from tracking.instrument import NOT_MEASURED, Measurement
@@ -36,18 +37,18 @@ class Composer:
         self._feedback_id = (
             f"{mailing.pk}:{mailing.website_id}:{mailing.purpose}:{mailing.organization.public_id.hex[:12]}"
         )
+        self._needs_data = mailing.urgent
         self._base_url = tracking_base_url(mailing.website)
         self._secrets = link_secrets()
 
     def compose(self, claimed: Claimed, *, now: datetime) -> Outgoing:
         """The bytes for one recipient. TemplateError or ValueError when their data cannot be written."""
+        if self._needs_data and claimed.data is None:
+            raise ValueError(_("What the call gave along has been forgotten since; it must be asked for again."))
         envelope, recipient = self._envelope, address_of(claimed.person)
-        urls = {
-            UNSUBSCRIBE: _address("u", claimed.unsubscribe_key),
-            PREFERENCES: _address("p", claimed.preference_key),
-            CONSENT: f"{_address('p', claimed.preference_key)}#choice",
-        }
-        filled = self._filler.fill(self._variables(claimed.person), urls, self._measurement(claimed))
+        urls = own_urls(claimed.unsubscribe_key, claimed.preference_key, claimed.web_version_key)
+        variables = variables_of(envelope, claimed.person, data=claimed.data)
+        filled = self._filler.fill(variables, urls, self._measurement(claimed))
         headers = MessageHeaders(
             from_email=envelope.from_email,
             from_name=envelope.from_name,
@@ -78,21 +79,35 @@ class Composer:
             return NOT_MEASURED
         return Measurement(base_url=self._base_url, opens_key=opens_key, clicks_key=clicks_key, secrets=self._secrets)
 
-    def _variables(self, person: Person) -> Mapping[str, object]:
-        envelope = self._envelope
-        return {
-            "first_name": person.first_name,
-            "last_name": person.last_name,
-            "email": person.email,
-            "country": person.country,
-            "locale": person.locale,
-            "attributes": person.attributes,
-            "campaign": {"name": envelope.campaign},
-            "website": {"name": envelope.website},
-            "sender_name": envelope.from_name,
-            "legal_name": envelope.legal_name,
-            "legal_address": envelope.legal_address,
-        }
+
+def own_urls(unsubscribe: UUID, preferences: UUID, web_version: UUID | None) -> dict[str, str]:
+    """The addresses of one copy that nobody else gets."""
+    return {
+        UNSUBSCRIBE: _address("u", unsubscribe),
+        PREFERENCES: _address("p", preferences),
+        CONSENT: f"{_address('p', preferences)}#choice",
+        WEB_VERSION: _address("w", web_version) if web_version is not None else "",
+    }
+
+
+def variables_of(
+    envelope: Envelope, person: Person, *, data: Mapping[str, object] | None = None
+) -> Mapping[str, object]:
+    """What the templates of an email may say of its sender and its recipient."""
+    return {
+        "first_name": person.first_name,
+        "last_name": person.last_name,
+        "email": person.email,
+        "country": person.country,
+        "locale": person.locale,
+        "attributes": person.attributes,
+        "data": data or {},
+        "campaign": {"name": envelope.campaign},
+        "website": {"name": envelope.website},
+        "sender_name": envelope.from_name,
+        "legal_name": envelope.legal_name,
+        "legal_address": envelope.legal_address,
+    }
 
 
 def address_of(person: Person) -> str:

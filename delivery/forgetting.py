@@ -11,7 +11,7 @@ from django.db.models.functions import Lower
 
 from accounts.models import Organization
 from common.jobs import after_commit
-from delivery.models import CaughtMessage, Message, MessageStatus, ServiceMessage, Suppression
+from delivery.models import CaughtMessage, Message, MessageCall, MessageStatus, ServiceMessage, Suppression
 from participants.models import Participant
 from tracking.forgetting import forget_hits
 from tracking.models import HitKind, TrackedMessage
@@ -24,6 +24,7 @@ def forget_sent(organization: Organization, participant: Participant, *, now: da
     """
     _forget_copies(organization, participant, now=now)
     messages = Message.objects.filter(organization=organization, participant=participant)
+    MessageCall.objects.filter(organization=organization, message__in=messages).delete()
     waiting = When(status__in=[MessageStatus.QUEUED, MessageStatus.CLAIMED], then=Value(MessageStatus.CANCELLED.value))
     messages.update(
         participant=None,
@@ -31,6 +32,7 @@ def forget_sent(organization: Organization, participant: Participant, *, now: da
         # They stood in the mail that the person has, and in the logs of mail servers.
         reference=RandomUUID(),
         unsubscribe_key=RandomUUID(),
+        web_version_key=None,
         status=Case(waiting, default="status", output_field=CharField()),
         error="",
     )

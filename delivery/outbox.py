@@ -8,7 +8,7 @@ sent again by itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,13 +16,16 @@ from uuid import UUID
 
 from django.db import connection
 
+from common.keys import new_key
 from common.tenancy import tenant
 from consent.grounds import Decided
 from consent.rules import Untracked
 from consent.services import ensure_preference_keys
+from delivery.call_data import data_of_calls
 from delivery.measuring import decide_copies, decisions_now, has_own_key, is_counted, is_weakened, own_part
 from delivery.models import Mailing, MailingState, Message, MessageStatus
 from delivery.outcomes import ERROR_LENGTH, SENDING_LEASE
+from delivery.rendering import WEB_VERSION, mentions
 from delivery.rules import blocking_reasons, needs_subscription
 from delivery.services import forget_keys
 from tracking.models import TrackedMessage
@@ -62,6 +65,10 @@ class Claimed:
     tracking_key: UUID | None
     # The key of the launch's totals, if anything of the copy is counted without a person.
     shared_key: UUID | None = None
+    # The key of its page in a browser, if the template links to it.
+    web_version_key: UUID | None = None
+    # What a call gave along for it.
+    data: Mapping[str, object] | None = None
 
 
 # --- Claiming ---------------------------------------------------------------------------------------------------------
@@ -100,9 +107,9 @@ _FREEZE = """
 UPDATE delivery_message AS m
    SET status = 'claimed', due_at = %s, decided_at = %s, error = '',
        opens = r.opens, clicks = r.clicks, opens_reason = r.opens_reason, clicks_reason = r.clicks_reason,
-       tracking_version_id = r.version, tracked_message_id = r.tracked
-  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
-       AS r (id, opens, clicks, opens_reason, clicks_reason, version, tracked)
+       tracking_version_id = r.version, tracked_message_id = r.tracked, web_version_key = r.web_version
+  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::uuid[])
+       AS r (id, opens, clicks, opens_reason, clicks_reason, version, tracked, web_version)
  WHERE m.id = r.id
 """
 
@@ -137,10 +144,13 @@ def claim_messages(mailing: Mailing, *, after: int, limit: int, now: datetime) -
         due = _due_messages(mailing, after=after, limit=limit, now=now)
         if not due:
             return NOTHING
+        latest_id = due[-1].id
+        if mailing.urgent:
+            due = _first_of_each_person(due)
         _drop_old_keys(due)
         _suppress([one.id for one in due if not one.may_be_sent])
         messages = _decide(mailing, [one for one in due if one.may_be_sent], now=now)
-    return Claim(messages, due[-1].id)
+    return Claim(messages, latest_id)
 
 
 def hold_state(mailing: Mailing) -> str:
@@ -182,6 +192,17 @@ def _attributes(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else json.loads(value or "{}")
 
 
+def _first_of_each_person(due: Sequence[_Due]) -> list[_Due]:
+    """Each copy gets keys of its own, which are handed out by person. The others are claimed right after."""
+    return list({one.person.id: one for one in reversed(due)}.values())[::-1]
+
+
+def _page_keys(mailing: Mailing, count: int) -> list[UUID | None]:
+    """For the pages of copies in a browser; none where the template does not lead there."""
+    wanted = mentions(mailing.snapshot.compiled, WEB_VERSION)
+    return [new_key() if wanted else None for _ in range(count)]
+
+
 def _drop_old_keys(due: Iterable[_Due]) -> None:
     """A copy that is prepared again gets a key of its own; the one that nobody received leads to nobody (rule H3)."""
     old = [one.tracked_message_id for one in due if one.tracked_message_id is not None]
@@ -212,7 +233,9 @@ def _decide(mailing: Mailing, due: Sequence[_Due], *, now: datetime) -> list[Cla
     new = [own_part(mailing, person, decided[person]) for person in people if has_own_key(decided[person])]
     registered = register_messages(organization, content, new, decided_at=now)
     preferences = ensure_preference_keys(organization, people, scope_id=mailing.website.consent_scope_id)
-    _freeze(due, decided, {person: row[0] for person, row in registered.items()}, now=now)
+    pages = _page_keys(mailing, len(due))
+    data = data_of_calls([one.id for one in due]) if mailing.urgent else {}
+    _freeze(due, decided, {person: row[0] for person, row in registered.items()}, pages, now=now)
     return [
         Claimed(
             id=one.id,
@@ -225,12 +248,21 @@ def _decide(mailing: Mailing, due: Sequence[_Due], *, now: datetime) -> list[Cla
             decided_at=now,
             tracking_key=registered[one.person.id][1] if one.person.id in registered else None,
             shared_key=shared if is_counted(decided[one.person.id]) else None,
+            web_version_key=page,
+            data=data.get(one.id),
         )
-        for one in due
+        for one, page in zip(due, pages, strict=True)
     ]
 
 
-def _freeze(due: Sequence[_Due], decided: dict[int, Decided], tracked: dict[int, int], *, now: datetime) -> None:
+def _freeze(
+    due: Sequence[_Due],
+    decided: dict[int, Decided],
+    tracked: dict[int, int],
+    pages: Sequence[UUID | None],
+    *,
+    now: datetime,
+) -> None:
     decisions = [decided[one.person.id] for one in due]
     columns: list[list[Any]] = [
         [one.id for one in due],
@@ -240,6 +272,7 @@ def _freeze(due: Sequence[_Due], decided: dict[int, Decided], tracked: dict[int,
         [str(each.decision.clicks_reason) for each in decisions],
         [each.tracking_version_id for each in decisions],
         [tracked.get(one.person.id) for one in due],
+        list(pages),
     ]
     with connection.cursor() as cursor:
         cursor.execute(_FREEZE, [now + CLAIM_LEASE, now, *columns])

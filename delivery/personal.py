@@ -11,8 +11,9 @@ from delivery.templating import TemplateError, parse
 # The same for many people; nobody can be told by them.
 SHARED = frozenset(["country", "locale", "campaign", "website", "sender_name", "legal_name", "legal_address"])
 # Links of the recipient's own that every email may carry, each alone.
-OWN_LINKS = frozenset(["unsubscribe_url", "preferences_url", "consent_url"])
-PERSONAL = frozenset(["first_name", "last_name", "email", "attributes"])
+OWN_LINKS = frozenset(["unsubscribe_url", "preferences_url", "consent_url", "web_version_url"])
+# "data" is what a call says about the one person whom it writes to.
+PERSONAL = frozenset(["first_name", "last_name", "email", "attributes", "data"])
 
 _ASSIGN = re.compile(r"\{%-?\s*assign\s+([\w-]+)\s*=\s*(.*?)-?%\}", re.DOTALL)
 _CAPTURE = re.compile(r"\{%-?\s*capture\s+([\w-]+)\s*-?%\}(.*?)\{%-?\s*endcapture", re.DOTALL)

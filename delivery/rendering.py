@@ -36,6 +36,7 @@ from tracking.markup import body_end, body_start, scan_tags
 
 MAX_BODY = 500_000
 UNSUBSCRIBE, PREFERENCES, CONSENT = "unsubscribe_url", "preferences_url", "consent_url"
+WEB_VERSION = "web_version_url"
 
 
 class BodyFormat(StrEnum):
@@ -104,6 +105,12 @@ class CompiledEmail:
             text=stored["text"],
             links=tuple(Link(*link) for link in stored["links"]),
         )
+
+
+def mentions(stored: Mapping[str, Any], variable: str) -> bool:
+    """Whether a compiled email, as ``to_dict`` wrote it, may print a variable anywhere."""
+    pieces = (stored["subject"], stored["preheader"], stored["text"], *stored["html_parts"])
+    return any(variable in piece for piece in pieces)
 
 
 # --- Compiling ------------------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from common.journal import Act, write_acts
 from common.tenancy import tenant
 from consent.models import Topic
 from consent.rules import Untracked
+from delivery.call_data import forget_data
+from delivery.lost import give_up_lost
 from delivery.mime import one_line
 from delivery.models import (
     ContentSnapshot,
@@ -182,7 +184,9 @@ def cancel_mailing(organization: Organization, mailing: Mailing, *, now: datetim
         current.state, current.finished_at = MailingState.CANCELLED, now
         current.save(update_fields=["state", "finished_at"])
         forget_keys(_unsent(current))
-        return _unsent(current).update(status=MessageStatus.CANCELLED, due_at=None)
+        spared = _unsent(current).update(status=MessageStatus.CANCELLED, due_at=None)
+        forget_data(current)
+        return spared
 
 
 def begin_mailing(organization_id: int, mailing_id: int, *, now: datetime) -> Mailing | None:
@@ -211,9 +215,10 @@ def finish_mailing(mailing: Mailing, *, now: datetime) -> bool:
     with tenant(mailing.organization_id):
         current = Mailing.objects.select_for_update(of=("self",), no_key=True).get(pk=mailing.pk)
         waiting = waiting_messages(mailing.organization_id, mailing.pk)
-        left = waiting.filter(status=MessageStatus.SENDING, due_at__lte=now)
-        left.update(status=MessageStatus.UNKNOWN, due_at=None)
+        give_up_lost(current, now=now)
         note_consent_requests(current, now=now)
+        if current.urgent:
+            forget_data(current)
         if current.state != MailingState.SENDING or waiting.exists():
             return False
         current.state, current.finished_at, current.pause_reason = MailingState.DONE, now, ""

@@ -43,6 +43,9 @@ VARIABLES: dict[str, frozenset[str] | None] = {
     "unsubscribe_url": frozenset(),
     "preferences_url": frozenset(),
     "consent_url": frozenset(),
+    "web_version_url": frozenset(),
+    # What a call gives along for its one message; empty in a launch.
+    "data": None,
     "sender_name": frozenset(),
     "legal_name": frozenset(),
     "legal_address": frozenset(),
@@ -203,6 +206,7 @@ def check_liquid(source: str, *, field: str = "body", html: bool = True) -> list
 SAMPLE: Mapping[str, Any] = {
     **{name: "x" for name, parts in VARIABLES.items() if not parts},
     "attributes": {},
+    "data": {},
     "campaign": {"name": "x"},
     "website": {"name": "x"},
 }

@@ -4,5 +4,6 @@ from privacy.views.own_data import own_data
 from privacy.views.preferences import preferences
 from privacy.views.stay import stay
 from privacy.views.unsubscribe import unsubscribe
+from privacy.views.web_version import web_version
 
-__all__ = ["own_data", "preferences", "stay", "unsubscribe"]
+__all__ = ["own_data", "preferences", "stay", "unsubscribe", "web_version"]

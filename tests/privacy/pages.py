@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from django.http import HttpResponse
@@ -14,6 +14,8 @@ from common.tenancy import tenant
 from consent.models import Choice, Subscription, Topic
 from consent.services import ensure_preference_keys
 from delivery.models import ContentSnapshot, Mailing, Message, ServiceMessage
+from delivery.rendering import BodyFormat, EmailSource, FooterLabels, compile_email
+from delivery.services import envelope_of
 from participants.models import Participant
 from privacy.models import InactivityCheck, InactivityRule
 from tests.support.cast import Cast
@@ -113,6 +115,23 @@ def send_copy(cast: Cast, topic: Topic, person: Participant, *, now: datetime, w
         )
         message.refresh_from_db()
     return message
+
+
+def page_of_copy(home: Home) -> str:
+    """The page of Zoe's latest copy in a browser, as if its template had led there."""
+    source = EmailSource(
+        subject="Fresh bread for {{ first_name }}",
+        body="<html><body><p>Dear {{ first_name }}</p></body></html>",
+        body_format=BodyFormat.HTML,
+        labels=FooterLabels(unsubscribe="Unsubscribe", preferences="Your choice"),
+    )
+    envelope = envelope_of(home.cast.bakery, home.website, purpose="marketing")
+    compiled = {**compile_email(source).to_dict(), "envelope": asdict(envelope)}
+    key = new_key()
+    with tenant(home.cast.bakery.pk):
+        ContentSnapshot.objects.filter(pk=home.message.mailing.snapshot_id).update(compiled=compiled)
+        Message.objects.filter(pk=home.message.pk).update(web_version_key=key)
+    return f"/w/{encode_key(key)}"
 
 
 def ask_to_stay(home: Home) -> InactivityCheck:

@@ -27,7 +27,7 @@ from config import asgi
 from delivery.connection_models import Connection
 from intake.models import Confirmation
 from tests.intake.forms_world import make_form_world
-from tests.privacy.pages import Home, ask_to_stay, make_home
+from tests.privacy.pages import Home, ask_to_stay, make_home, page_of_copy
 from tests.support.cast import Cast
 from tests.support.hits import LONG_AGO, Copies, changed_rows, make_copies, row_versions
 from tests.support.wait import wait_until
@@ -144,11 +144,12 @@ def _pages_of_people(cast: Cast, home: Home, now: datetime) -> dict[str, Page]:
         "own_data": home.link(),
         "own_data, used": used,
         "stay": f"/s/{encode_key(ask_to_stay(home).key)}",
+        "web_version": page_of_copy(home),
         "participation": form.address,
         "confirm-address": f"/d/{encode_key(confirmation.key)}",
         "embed-script": "/f/embed.js",
     }
-    unknown = {f"{letter}, unknown": f"/{letter}/{'A' * 22}" for letter in ("p", "u", "me", "s", "f", "d")}
+    unknown = {f"{letter}, unknown": f"/{letter}/{'A' * 22}" for letter in ("p", "u", "me", "s", "f", "d", "w")}
     return {name: Page(path) for name, path in found.items()} | {
         name: Page(path, (200, 404)) for name, path in unknown.items()
     }

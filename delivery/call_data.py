@@ -1,0 +1,20 @@
+"""What calls gave along for their messages, for as long as it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from delivery.models import Mailing, MessageCall, MessageStatus
+
+ON_THEIR_WAY = (MessageStatus.QUEUED, MessageStatus.CLAIMED, MessageStatus.SENDING)
+
+
+def data_of_calls(message_ids: Sequence[int]) -> dict[int, Mapping[str, object] | None]:
+    """By message; None where it has been forgotten, so that nothing is sent with its words missing."""
+    return dict(MessageCall.objects.filter(message__in=list(message_ids)).values_list("message_id", "data"))
+
+
+def forget_data(mailing: Mailing) -> None:
+    """Once a message has come to its end: what it said may be somebody's link."""
+    ended = MessageCall.objects.filter(message__mailing=mailing, data__isnull=False)
+    ended.exclude(message__status__in=ON_THEIR_WAY).update(data=None)
