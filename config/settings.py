@@ -10,6 +10,7 @@ import environ
 from celery.schedules import crontab
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
+from kombu import Exchange, Queue
 
 from config.console_menu import CONSOLE_MENU, console_icon, console_script, console_stylesheet
 from config.embedded import engine_urls
@@ -183,10 +184,19 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Somebody waits for what is urgent: every worker takes that first, and one does nothing else (config/services.py).
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("urgent", "celery")]
+CELERY_TASK_DEFAULT_QUEUE = "celery"
+CELERY_BROKER_TRANSPORT_OPTIONS = {"queue_order_strategy": "priority"}
+CELERY_TASK_ROUTES = {
+    "delivery.send_service_messages": {"queue": "urgent"},
+    "delivery.send_due_service_messages": {"queue": "urgent"},
+}
 CELERY_BEAT_SCHEDULE = {
     "send-due-mailings": {"task": "delivery.send_due_mailings", "schedule": 5.0},
     "send-due-service-messages": {"task": "delivery.send_due_service_messages", "schedule": 5.0},
     "watch-connections": {"task": "delivery.watch_connections", "schedule": 300.0},
+    "look-after-sending": {"task": "delivery.look_after_sending", "schedule": 60.0},
     "expand-due-launches": {"task": "campaigns.expand_due_launches", "schedule": 5.0},
     "resume-imports": {"task": "intake.resume_imports", "schedule": 30.0},
     "look-after-confirmations": {"task": "intake.look_after_confirmations", "schedule": 600.0},

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Organization
 from common.tenancy import tenant
+from delivery.alerts import AlertKind, about, alert_owners, in_their_language
 from delivery.connection_models import Connection, GuardCheck, GuardState
 from delivery.mime import MessageHeaders, build_message
 from delivery.transports import Outgoing
@@ -178,7 +179,27 @@ def judge_arrival(
     check.findings = [one.as_dict() for one in findings]
     with tenant(organization.pk):
         GuardCheck.objects.filter(pk=check.pk).update(findings=check.findings)
+    if findings:
+        _tell_of_leak(organization, connection, now=now)
     return _end(organization, check, state, "", now=now)
+
+
+def _tell_of_leak(organization: Organization, connection: Connection, *, now: datetime) -> None:
+    with in_their_language(organization):
+        named = {"connection": connection.name}
+        alert_owners(
+            organization,
+            kind=about(AlertKind.LEAK, connection.pk),
+            subject=_("The leak guard refused a connection: %(connection)s") % named,
+            text=_(
+                "A message through %(connection)s arrived changed: somebody adds tracking on the way. Websites that "
+                "promise not to measure everybody send nothing through it until a message arrives as it was written. "
+                "What was found stands on the connection's page."
+            )
+            % named,
+            now=now,
+            once_per=timedelta(days=1),
+        )
 
 
 def _part(mail: EmailMessage, kind: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +13,9 @@ from common.tenancy import tenant
 from delivery.connection_models import Connection, News, ProviderNews
 from delivery.models import Message, MessageStatus, ServiceMessage, SuppressionReason
 from delivery.provider_reports import CLICKED, OPENED, UNSUBSCRIBED, Report
-from delivery.services import suppress
+from delivery.rules import without_addresses as without_addresses
+from delivery.services import forget_keys, suppress
+from delivery.spikes import look_for_spike
 from participants.rules import normalise_email
 
 _SUPPRESSES = {
@@ -22,6 +23,7 @@ _SUPPRESSES = {
     News.COMPLAINED: SuppressionReason.COMPLAINED,
     UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED,
 }
+_BAD = (News.HARD_BOUNCE, News.COMPLAINED, News.REJECTED)
 # What later news of a milder kind do not undo.
 _WEIGHT = {
     "": 0,
@@ -32,8 +34,6 @@ _WEIGHT = {
     News.HARD_BOUNCE: 5,
     News.COMPLAINED: 6,
 }
-# Servers and services repeat the address in their words.
-_ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
 
 
 def take_reports(
@@ -44,6 +44,7 @@ def take_reports(
     Returns how many were new.
     """
     new = 0
+    mailings: set[int] = set()
     with tenant(organization.pk):
         if connection is not None:
             Connection.objects.filter(pk=connection.pk).update(
@@ -53,7 +54,9 @@ def take_reports(
             )
         for report in reports:
             if report.kind not in (OPENED, CLICKED):
-                new += _take(organization, connection, report, now=now)
+                new += _take(organization, connection, report, mailings, now=now)
+    for mailing_id in mailings:
+        look_for_spike(organization, mailing_id, now=now)
     return new
 
 
@@ -63,12 +66,15 @@ def note_refused(organization: Organization, connection: Connection) -> None:
         Connection.objects.filter(pk=connection.pk).update(refused_news=F("refused_news") + 1)
 
 
-def _take(organization: Organization, connection: Connection | None, report: Report, *, now: datetime) -> bool:
+def _take(
+    organization: Organization, connection: Connection | None, report: Report, mailings: set[int], *, now: datetime
+) -> bool:
+    """``mailings`` gets the one of which a copy fared badly."""
     message = _message(organization, connection, report)
     address = _address(organization, message, report.reference)
     if address is None:
         return False  # not about anything that we sent
-    words = without_addresses(report.words)
+    words = without_addresses(report.words)[:500]
     if report.kind in News.values:
         _row, is_new = ProviderNews.objects.get_or_create(
             organization=organization,
@@ -86,6 +92,8 @@ def _take(organization: Organization, connection: Connection | None, report: Rep
             return False
         if message is not None:
             _draw_together(message, report, words)
+            if report.kind in _BAD:
+                mailings.add(message.mailing_id)
     reason = _SUPPRESSES.get(report.kind)
     if reason is not None and address:
         source = connection.name if connection is not None else "bounce"
@@ -118,15 +126,23 @@ def _draw_together(message: Message, report: Report, words: str) -> None:
     fields: dict[str, object] = {}
     if _WEIGHT[report.kind] >= _WEIGHT[message.news]:
         fields |= {"news": report.kind, "news_at": report.happened_at, "news_words": words}
-    if message.status == MessageStatus.UNKNOWN:
+    if report.kind == News.REJECTED:
+        if message.status in (MessageStatus.SENT, MessageStatus.UNKNOWN):
+            fields |= {"status": MessageStatus.FAILED, "error": words}
+    elif _is_settled_by_news(message):
         # It did leave: whoever reports about it has had it.
-        fields |= {"status": MessageStatus.SENT, "sent_at": report.happened_at, "error": ""}
-    if report.kind == News.REJECTED and message.status in (MessageStatus.SENT, MessageStatus.UNKNOWN):
-        fields |= {"status": MessageStatus.FAILED, "error": words}
+        fields |= {"status": MessageStatus.SENT, "sent_at": report.happened_at, "error": "", "due_at": None}
     if fields:
         Message.objects.filter(pk=message.pk).update(**fields)
 
 
-def without_addresses(words: str) -> str:
-    """A server's words without the recipient's address, which stands in the participant's row alone."""
-    return _ADDRESS.sub("…", words)[:500]
+def _is_settled_by_news(message: Message) -> bool:
+    """Also a message that waits to be sent again, or could not be: the news are about the copy that was in doubt."""
+    if message.status == MessageStatus.UNKNOWN:
+        return True
+    if message.uncertain_at is None:
+        return False
+    if message.status == MessageStatus.CLAIMED:
+        # The copy that was being prepared leaves no more, so its key leads to nobody (rule H3).
+        forget_keys(Message.objects.filter(pk=message.pk))
+    return message.status in (MessageStatus.QUEUED, MessageStatus.CLAIMED, MessageStatus.FAILED)

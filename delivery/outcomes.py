@@ -20,11 +20,16 @@ SENDING_LEASE = timedelta(seconds=150)
 ERROR_LENGTH = 500
 PROVIDER_ID_LENGTH = 200
 
+# News may be quicker than the worker that waits for the answer: who reports about a message has had it.
 _SETTLE = """
 UPDATE delivery_message AS m
-   SET status = r.status, error = r.error, due_at = r.due_at, attempts = r.attempts,
-       sent_at = CASE WHEN r.status = 'sent' THEN %s ELSE m.sent_at END, provider_id = r.provider_id
-  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::int[], %s::text[])
+   SET status = CASE WHEN r.status = 'unknown' AND m.news NOT IN ('', 'rejected') THEN 'sent' ELSE r.status END,
+       error = r.error, due_at = r.due_at, attempts = r.attempts,
+       sent_at = CASE WHEN r.status = 'sent' THEN %(now)s WHEN r.status = 'unknown' THEN m.news_at ELSE m.sent_at END,
+       uncertain_at = CASE WHEN r.status = 'unknown' THEN %(now)s ELSE m.uncertain_at END,
+       provider_id = r.provider_id
+  FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(errors)s::text[], %(due)s::timestamptz[],
+              %(attempts)s::int[], %(provider_ids)s::text[])
        AS r (id, status, error, due_at, attempts, provider_id)
  WHERE m.id = r.id AND m.status IN ('sending', 'unknown')
 """
@@ -76,16 +81,17 @@ def record(settled: Sequence[Settled], *, now: datetime) -> None:
     """Write outcomes, in the caller's transaction. A slow worker's word replaces *unknown*: it knows."""
     if not settled:
         return
-    columns: list[list[Any]] = [
-        [one.id for one in settled],
-        [str(one.status) for one in settled],
-        [one.error for one in settled],
-        [one.due_at for one in settled],
-        [one.attempts for one in settled],
-        [one.provider_id for one in settled],
-    ]
+    values: dict[str, Any] = {
+        "now": now,
+        "ids": [one.id for one in settled],
+        "statuses": [str(one.status) for one in settled],
+        "errors": [one.error for one in settled],
+        "due": [one.due_at for one in settled],
+        "attempts": [one.attempts for one in settled],
+        "provider_ids": [one.provider_id for one in settled],
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, [now, *columns])
+        cursor.execute(_SETTLE, values)
     unreceived = (MessageStatus.FAILED, MessageStatus.CANCELLED)
     gone = [one.id for one in settled if one.status in unreceived]
     if gone:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
 from datetime import timedelta
 
 MOST_ATTEMPTS = 10
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=4)
+# Servers and services repeat the address in their words.
+_ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
 
 
 def needs_subscription(purpose: str) -> bool:
@@ -27,3 +30,13 @@ def retry_after(attempts: int) -> timedelta:
     """How long to wait after so many attempts: twice as long each time, and not the same for all messages."""
     pause = min(FIRST_RETRY * 2 ** min(attempts - 1, 16), LONGEST_RETRY)
     return pause * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
+
+
+def without_addresses(words: str) -> str:
+    """A server's words without the recipient's address, which stands in the participant's row alone."""
+    return _ADDRESS.sub("…", words)
+
+
+def is_spike(bad: int, of: int, *, percent: float, least: int) -> bool:
+    """Whether so many of so many are too many; of a few copies nothing can be said."""
+    return of >= least and bad * 100 > percent * of

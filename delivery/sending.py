@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from common.tenancy import tenant
+from delivery.alerts import AlertKind, about, alert_owners, in_their_language, name_of
 from delivery.composing import Composer
 from delivery.connections import NoWayError, Way, note_failure, note_success, way_for
 from delivery.models import Mailing, MailingState, MessageStatus
@@ -36,6 +37,7 @@ from delivery.outbox import (
 from delivery.outcomes import Settled, keep_sending, record, settle
 from delivery.selectors import is_due
 from delivery.services import begin_mailing, finish_mailing, note_consent_requests, note_trouble, pause_mailing
+from delivery.spikes import look_for_spike
 from delivery.templating import TemplateError
 from delivery.throttle import Limits, quota_left
 from delivery.transports import GroupSent, Outgoing, SmtpPool, SmtpTroubleError
@@ -45,11 +47,15 @@ logger = logging.getLogger(__name__)
 # How many messages are on their way over one connection at most: as many of each are unknown after a crash.
 LARGEST_GROUP = 10
 LARGEST_CLAIM = 200
+URGENT_CONNECTIONS = 2
 # How long a group should take, so that pausing takes effect soon however slow the server is.
 GROUP_SECONDS = 1.0
 RENEW_SECONDS = 30.0
 LISTEN_SECONDS = 0.5
 DATABASE_PATIENCE_SECONDS = 60.0
+TROUBLE_SAID_ONCE_PER = timedelta(hours=1)
+# How often a run that meets failures asks whether they are too many.
+SPIKE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ def send_mailing(
     except NoWayError as error:
         _say_why_nothing_leaves(mailing, error.words, lasting=error.lasting, now=clock())
         return Progress()
-    pool = SmtpPool(way.account, size=1 if way.is_probe else settings.SMTP_CONNECTIONS)
+    pool = SmtpPool(way.account, size=_connections(mailing, way))
     try:
         if is_due(mailing, now=clock()):
             pool.open()
@@ -87,10 +93,24 @@ def send_mailing(
         pool.close()
 
 
+def _connections(mailing: Mailing, way: Way) -> int:
+    """Few people wait for what is urgent, and servers count connections: most are left to launches."""
+    most = int(settings.SMTP_CONNECTIONS)
+    if way.is_probe:
+        return 1
+    return min(URGENT_CONNECTIONS, most) if mailing.urgent else most
+
+
+def _quota_left(mailing: Mailing, way: Way, *, now: datetime) -> int | None:
+    if way.connection is None:
+        return None
+    return quota_left(way.connection, today=now.date(), urgent=mailing.urgent)
+
+
 def _way_of(mailing: Mailing, *, now: datetime) -> Way:
     """The way that the mailing's website takes, if it takes anything now."""
     way = way_for(mailing.organization, mailing.website, now=now)
-    if way.connection is not None and quota_left(way.connection, today=now.date()) == 0:
+    if way.connection is not None and _quota_left(mailing, way, now=now) == 0:
         words = _("%(connection)s warms up and has taken what it may take today; the others leave tomorrow.")
         raise NoWayError(words % {"connection": way.connection.name}, lasting=False)
     return way
@@ -108,8 +128,23 @@ def _say_why_nothing_leaves(mailing: Mailing, words: str, *, lasting: bool, now:
     """A trouble that lasts pauses the mailing; another one is shown while beat tries again."""
     if lasting:
         pause_mailing(mailing.organization, mailing, now=now, reason=words)
+        _tell_of_pause(mailing, words, now=now)
     else:
         note_trouble(mailing, words)
+
+
+def _tell_of_pause(mailing: Mailing, words: str, *, now: datetime) -> None:
+    organization = mailing.organization
+    with in_their_language(organization):
+        named = {"mailing": name_of(mailing), "words": words}
+        alert_owners(
+            organization,
+            kind=about(AlertKind.TROUBLE, mailing.pk),
+            subject=_("Paused: %(mailing)s") % named,
+            text=_("%(mailing)s\n\nNothing of it can be sent until somebody changes something:\n\n%(words)s") % named,
+            now=now,
+            once_per=TROUBLE_SAID_ONCE_PER,
+        )
 
 
 class _Run:
@@ -121,7 +156,7 @@ class _Run:
         self._mailing = mailing
         self._pool = pool
         self._way = way
-        limits = Limits(way.connection) if way.connection is not None else None
+        limits = Limits(way.connection, urgent=mailing.urgent) if way.connection is not None else None
         self._limits = limits if limits is not None and limits.are_set else None
         # Those that the limits let pass.
         self._admitted: deque[tuple[Claimed, Outgoing]] = deque()
@@ -141,6 +176,8 @@ class _Run:
         self._troubles = 0
         self._message_seconds = GROUP_SECONDS / LARGEST_GROUP
         self._renew_at = time.monotonic() + RENEW_SECONDS
+        self._failed_before = 0
+        self._look_for_spike_at = 0.0
 
     def run(self) -> Progress:
         """Until nothing is due, or nothing may be sent any more."""
@@ -149,6 +186,7 @@ class _Run:
                 self._patiently(self._prepare)
             self._patiently(self._admit)
             self._patiently(self._turn)
+            self._patiently(self._watch_failures)
             self._listen()
         return self._conclude()
 
@@ -225,7 +263,7 @@ class _Run:
     def _wait_for_room(self, seconds: float) -> None:
         if seconds > 0:
             time.sleep(min(seconds, LISTEN_SECONDS))
-        elif self._way.connection is not None and quota_left(self._way.connection, today=self._clock().date()) == 0:
+        elif self._way.connection is not None and _quota_left(self._mailing, self._way, now=self._clock()) == 0:
             self._stopped = self._halted = True
 
     # --- Handing over and recording
@@ -257,6 +295,15 @@ class _Run:
             self._stopped = self._halted = True
         elif len(leaving) < len(wanted):
             self._nothing_due = False  # they went back to be decided anew
+
+    def _watch_failures(self) -> None:
+        """Whether so many failed that somebody should look before more leaves."""
+        if self._counts["failed"] == self._failed_before or time.monotonic() < self._look_for_spike_at:
+            return
+        self._failed_before = self._counts["failed"]
+        self._look_for_spike_at = time.monotonic() + SPIKE_SECONDS
+        if look_for_spike(self._mailing.organization, self._mailing.pk, now=self._clock()):
+            self._stopped = self._halted = True
 
     def _next_messages(self) -> list[tuple[Claimed, Outgoing]]:
         if self._stopped:
@@ -337,6 +384,8 @@ class _Run:
             note_trouble(mailing, "")
         if self._nothing_due:
             finish_mailing(mailing, now=now)
+        self._look_for_spike_at = 0.0
+        self._watch_failures()
         return Progress(
             self._counts, more_due=other_way or (self._stopped and not self._halted and self._trouble is None)
         )

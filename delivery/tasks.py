@@ -5,8 +5,9 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
+from accounts.models import Organization
 from common.tenancy import call_door, tenant
-from delivery import returns, sending, service_mail
+from delivery import alerts, care, returns, sending, service_mail
 from delivery.models import Mailing
 from delivery.selectors import needs_sender
 from delivery.services import SEND_SERVICE_TASK, SEND_TASK, ask_to_send
@@ -46,6 +47,22 @@ def watch_connections() -> None:
     """Read the mailboxes of connections, and send each one's daily canary (rule S11)."""
     for organization_id, connection_id in call_door("door_watched_connections"):
         returns.watch(organization_id, connection_id)
+
+
+@shared_task(name=alerts.ALERT_TASK)
+def mail_alerts(*, organization_id: int) -> None:
+    """Tell an organization's people what has just happened."""
+    with tenant(organization_id):
+        organization = Organization.objects.get(pk=organization_id)
+    alerts.mail_alerts(organization, now=timezone.now())
+
+
+@shared_task(name="delivery.look_after_sending")
+def look_after_sending() -> None:
+    """Messages in doubt, connections that stay broken, alerts that could not be mailed."""
+    now = timezone.now()
+    for (organization_id,) in call_door("door_sending_troubles", [now]):
+        care.look_after_sending(organization_id, now=now)
 
 
 def _ask_if_needed(organization_id: int, mailing_id: int) -> None:
