@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from common.tenancy import tenant
 from delivery.models import Suppression, SuppressionReason
+from delivery.refusals import welcome_back
 from delivery.services import queue_service_message, suppress
 from participants.models import Participant
 from participants.rules import AddressError, parse_email
@@ -31,7 +32,10 @@ class Confirmed(StrEnum):
 
 
 def confirm_new_address(link: FreshLink, *, language: str, now: datetime) -> Confirmed:
-    """Use the address that a link was sent to from now on. Choices and subscriptions stay with the person."""
+    """Use the address that a link was sent to from now on. Choices and subscriptions stay with the person.
+
+    Where that address was erased once, it comes back by its person's own act: what was forbidden then holds (rule D2).
+    """
     organization, address = link.organization, parse_email(link.new_email)
     with tenant(organization.pk):
         person = Participant.objects.select_for_update(of=("self",)).get(
@@ -46,6 +50,8 @@ def confirm_new_address(link: FreshLink, *, language: str, now: datetime) -> Con
         old_email, old_norm = person.email, person.email_norm
         person.email, person.email_norm, person.updated_at = address.email, address.norm, now
         person.save(update_fields=["email", "email_norm", "updated_at"])
+        # Before anything is written under the address: as long as it counts as erased, it would go there.
+        welcome_back(organization, person, now=now)
         for reason in Suppression.objects.filter(
             organization=organization, email_norm=old_norm, reason__in=CARRIED
         ).values_list("reason", flat=True):

@@ -10,11 +10,14 @@ import pytest
 from django.test import Client
 
 from common.tenancy import tenant
+from consent.rules import ChoiceValue
 from delivery.models import Suppression
+from delivery.services import is_suppressed_hash, suppress
 from participants.models import Participant
 from privacy.models import FreshLink, PersonRequest
+from privacy.services.erasure import erase_participant
 from tests.privacy.pages import PREFETCH, Home
-from tests.support.world import make_participant
+from tests.support.world import choose, later, make_participant
 
 pytestmark = pytest.mark.django_db
 
@@ -166,6 +169,41 @@ def test_an_unsubscribed_person_stays_so_at_the_new_address(client: Client, home
     client.post(home.link("fresh_link_address"), {"do": "confirm"})
     with tenant(home.cast.bakery.pk):
         assert Suppression.objects.filter(email_norm="zoe@new.example", reason="unsubscribed").exists()
+
+
+def test_d2_at_an_address_that_was_erased_what_was_forbidden_there_holds_again(
+    client: Client, home: Home, moment: datetime
+) -> None:
+    """The entry of the erased address is gone for good, so only its hash can still say what its person had refused."""
+    bakery, refused = home.cast.bakery, "zoe@old.example"
+    before = make_participant(bakery, refused, now=moment)
+    choose(bakery, home.zoe, opens=ChoiceValue.YES, clicks=ChoiceValue.YES, now=moment)
+    choose(bakery, before, clicks=ChoiceValue.NO, now=moment)
+    with tenant(bakery.pk):
+        suppress(bakery, refused, reason="complained", source="test", now=moment)
+        erase_participant(bakery, before, actor=None, reason="", now=later(moment, seconds=0.5))
+    change_address(client, home, refused)
+    with tenant(bakery.pk):
+        assert is_suppressed_hash(bakery, refused)
+    assert "Your address is changed" in client.post(home.link("fresh_link_address"), {"do": "confirm"}).content.decode()
+    choice = home.choice()
+    assert choice is not None
+    assert (choice.opens, choice.clicks) == ("yes", "no")
+    with tenant(bakery.pk):
+        assert not is_suppressed_hash(bakery, refused)
+        assert Suppression.objects.filter(email_norm=refused, reason="complained").exists()
+    assert address_of(home) == refused
+
+
+def test_d2_an_unconfirmed_change_leaves_an_erased_address_out(client: Client, home: Home, moment: datetime) -> None:
+    bakery, erased = home.cast.bakery, "zoe@old.example"
+    with tenant(bakery.pk):
+        erase_participant(bakery, make_participant(bakery, erased, now=moment), actor=None, reason="", now=moment)
+    change_address(client, home, erased)
+    client.get(home.link("fresh_link_address"), headers=PREFETCH)
+    client.post(home.link("fresh_link_address"), {"do": "open"})
+    with tenant(bakery.pk):
+        assert is_suppressed_hash(bakery, erased)
 
 
 def test_nobody_learns_whether_an_address_is_known(client: Client, home: Home, moment: datetime) -> None:
