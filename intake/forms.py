@@ -1,9 +1,8 @@
-"""Forms of the console: uploading a file, planning its import, a participant, and a choice recorded for one."""
+"""Forms of the console: a participant, and a choice recorded for one."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
 
@@ -18,33 +17,20 @@ from django_countries import countries
 from unfold.widgets import (
     BASE_INPUT_CLASSES,
     INPUT_CLASSES,
-    UnfoldAdminFileFieldWidget,
     UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
 )
 
-from accounts.models import Organization, User
-from campaigns.models import Campaign
-from consent.models import Basis, Topic
+from accounts.models import Organization
 from consent.rules import ChoiceValue
 from delivery.services import is_suppressed_hash
-from intake.models import Import, ImportKind
-from intake.reasons import ERASED, FIELDS
+from intake.reasons import ERASED
 from intake.rules import (
-    ATTRIBUTE_PREFIX,
-    CONSENT_FIELDS,
-    FIELDS_OF,
-    LEFT_OUT,
     MAX_ATTRIBUTE,
     MAX_ATTRIBUTE_NAME,
     MAX_TEXT,
-    PROVENANCE,
-    Kind,
-    attribute_target,
 )
-from intake.services import ImportPlan
 from participants.models import Participant
 from participants.reasons import EMAIL_FAULTS
 from participants.rules import AddressError, parse_email, parse_locale
@@ -53,163 +39,6 @@ from participants.rules import AddressError, parse_email, parse_locale
 def _day_widget() -> forms.DateInput:
     """The browser's own calendar."""
     return forms.DateInput(attrs={"type": "date", "class": " ".join(INPUT_CLASSES)}, format="%Y-%m-%d")
-
-
-class UploadForm(forms.Form):
-    """Step one: the file, and what it holds."""
-
-    file = forms.FileField(
-        label=gettext_lazy("File"),
-        help_text=gettext_lazy(
-            "CSV with the names of the columns in its first row, from any spreadsheet or email tool."
-        ),
-        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.txt,.tsv,text/csv,text/plain"}),
-        allow_empty_file=True,
-    )
-    kind = forms.ChoiceField(
-        label=gettext_lazy("It holds"),
-        choices=ImportKind.choices,
-        initial=ImportKind.PARTICIPANTS,
-        widget=UnfoldAdminRadioSelectWidget,
-    )
-
-
-class PlanForm(forms.Form):
-    """Step two: what each column is, what people get, and where their answers come from."""
-
-    topic = forms.ModelChoiceField(
-        queryset=Topic.objects.none(),
-        required=False,
-        label=gettext_lazy("Subscribe them to"),
-        empty_label=gettext_lazy("No topic: they get no marketing emails"),
-        help_text=gettext_lazy("Whoever unsubscribed, or is suppressed, is not subscribed again."),
-        widget=UnfoldAdminSelectWidget,
-    )
-    basis = forms.ChoiceField(
-        choices=[("", gettext_lazy("Choose…")), *Basis.choices],
-        required=False,
-        label=gettext_lazy("On what basis"),
-        widget=UnfoldAdminSelectWidget,
-    )
-    subscription_source = forms.CharField(
-        max_length=120,
-        required=False,
-        label=gettext_lazy("Where that permission was collected"),
-        widget=UnfoldAdminTextInputWidget,
-    )
-    subscription_wording = forms.CharField(
-        required=False,
-        label=gettext_lazy("The words that people agreed to"),
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-    )
-    campaign = forms.ModelChoiceField(
-        queryset=Campaign.objects.none(),
-        required=False,
-        label=gettext_lazy("Let them take part in"),
-        empty_label=gettext_lazy("No campaign"),
-        widget=UnfoldAdminSelectWidget,
-    )
-    where = forms.CharField(
-        max_length=300,
-        required=False,
-        label=gettext_lazy("Where the answers were collected"),
-        widget=UnfoldAdminTextInputWidget,
-    )
-    collected_at = forms.DateField(
-        required=False,
-        label=gettext_lazy("When"),
-        help_text=gettext_lazy("The latest day, when it was done over a longer time."),
-        widget=_day_widget(),
-    )
-    wording = forms.CharField(
-        max_length=5000,
-        required=False,
-        label=gettext_lazy("The wording that people saw"),
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-    )
-    evidence = forms.CharField(
-        max_length=1000,
-        required=False,
-        label=gettext_lazy("Where the evidence can be looked up"),
-        widget=UnfoldAdminTextInputWidget,
-    )
-    vouched_by = forms.CharField(
-        max_length=200,
-        required=False,
-        label=gettext_lazy("Who vouches for it"),
-        widget=UnfoldAdminTextInputWidget,
-    )
-
-    def __init__(self, *args: Any, organization: Organization, source: Import, author: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.source = source
-        self.kind = Kind(source.kind)
-        topics = Topic.objects.filter(organization=organization).select_related("website")
-        campaigns = Campaign.objects.filter(organization=organization, archived_at__isnull=True)
-        self._field("topic").queryset = topics.order_by("website__name", "name")
-        self._field("campaign").queryset = campaigns.order_by("name")
-        self.fields["vouched_by"].initial = author.full_name or author.email
-        for number, column in enumerate(source.layout["header"]):
-            self.fields[f"column_{number}"] = forms.ChoiceField(
-                label=column,
-                required=False,
-                choices=self._targets(column),
-                initial=source.mapping.get(column, LEFT_OUT),
-                widget=UnfoldAdminSelectWidget(attrs={"data-column": ""}),
-            )
-
-    def _field(self, name: str) -> Any:
-        return self.fields[name]
-
-    def _targets(self, column: str) -> list[tuple[str, Any]]:
-        targets: list[tuple[str, Any]] = [(LEFT_OUT, _("Leave out"))]
-        targets += [(field.value, FIELDS[field]) for field in FIELDS_OF[self.kind]]
-        if self.kind is Kind.PARTICIPANTS:
-            target = attribute_target(column)
-            name = target.removeprefix(ATTRIBUTE_PREFIX)
-            targets.append((target, _("Attribute “%(name)s”") % {"name": name}))
-        return targets
-
-    def columns(self) -> Iterator[tuple[forms.BoundField, list[str]]]:
-        """Each column's field, beside its first values."""
-        for number, _column in enumerate(self.source.layout["header"]):
-            samples = [row[number] for row in self.source.layout["sample"] if number < len(row) and row[number]]
-            yield self[f"column_{number}"], samples
-
-    def fields_named(self, *names: str) -> list[forms.BoundField]:
-        return [self[name] for name in names]
-
-    @property
-    def subscription_fields(self) -> list[forms.BoundField]:
-        return self.fields_named("topic", "basis", "subscription_source", "subscription_wording", "campaign")
-
-    @property
-    def provenance_fields(self) -> list[forms.BoundField]:
-        return self.fields_named(*PROVENANCE)
-
-    @property
-    def takes_people(self) -> bool:
-        return self.kind is Kind.PARTICIPANTS
-
-    @property
-    def consent_targets(self) -> str:
-        """For the script that shows the provenance only where it is asked for."""
-        return " ".join(CONSENT_FIELDS)
-
-    def plan(self) -> ImportPlan:
-        """What was decided, for the services to check."""
-        cleaned = self.cleaned_data
-        header = self.source.layout["header"]
-        provenance = {part: str(cleaned.get(part) or "") for part in PROVENANCE}
-        return ImportPlan(
-            mapping={column: cleaned[f"column_{number}"] for number, column in enumerate(header)},
-            topic=cleaned["topic"],
-            basis=cleaned["basis"],
-            subscription_source=cleaned["subscription_source"],
-            subscription_wording=cleaned["subscription_wording"],
-            campaign=cleaned["campaign"],
-            provenance=provenance,
-        )
 
 
 class AttributesWidget(forms.Widget):

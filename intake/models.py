@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import BulkTenantModel, TenantModel, User
 from campaigns.models import Campaign, Email, Launch
 from common.keys import encode_key, new_key
-from consent.models import Basis, Topic
+from consent.models import Basis, Notice, Topic
 from participants.models import Participant
 from websites.models import ConsentScope, Website
 
@@ -57,6 +57,12 @@ class Import(TenantModel):
     # Provenance of the consent columns (rule C7); empty: a yes stays unknown.
     # {"where": …, "collected_at": ISO date, "wording": …, "evidence": …, "vouched_by": …}
     provenance = models.JSONField(default=dict, blank=True)
+    # Where the tracking consent of the file belongs (rule C8); empty: the organization's default scope.
+    scope = models.ForeignKey(ConsentScope, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    # People of whom the file brings no answer were informed and did not refuse (rule C10); empty: they stay unknown.
+    # {"ground": …, "collected_at": ISO date, "informed_at": ISO date, "evidence": …, "vouched_by": …}
+    informed = models.JSONField(default=dict, blank=True)
+    informed_notice = models.ForeignKey(Notice, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     rows_total = models.PositiveIntegerField(default=0)
     rows_done = models.PositiveIntegerField(default=0)
     # {"created": 1, "updated": 2, "rejected": 3, "yes_without_provenance": 4, …}

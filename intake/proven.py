@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -10,10 +10,12 @@ from django.db import connection
 
 from accounts.models import Organization, User
 from common.jobs import after_commit
-from consent.imports import VERDICTS_TABLE, Answers
-from consent.rules import Source
+from consent.imports import VERDICTS_TABLE, Answers, InformedPeople
+from consent.models import Notice
+from consent.rules import Informed, InformedGround, InformedRule, Source, informed_rule
+from consent.selectors import local_day, website_state
 from intake.rules import has_provenance
-from websites.models import ConsentScope
+from websites.models import ConsentScope, Website
 
 
 def answers_of(
@@ -27,10 +29,12 @@ def answers_of(
 ) -> Answers:
     """The provenance goes with each of the answers (rules C7); it is kept once, with ``kept_with``."""
     kind, number = kept_with
+    day = provenance.get("collected_at")
     return Answers(
         source=Source.IMPORT,
         method=f"{kind}:{number}",
-        happened_at=_collected_at(organization, provenance, now),
+        # Now when nothing is said about it.
+        happened_at=min(_beginning_of(organization, day), now) if day else now,
         wording=str(provenance.get("wording") or ""),
         evidence={kind: number} if has_provenance(provenance) else {},
         actor=author,
@@ -38,12 +42,46 @@ def answers_of(
     )
 
 
-def _collected_at(organization: Organization, provenance: Mapping[str, str], now: datetime) -> datetime:
-    """The beginning of the day of collection, where the organization is; now when nothing is said about it."""
-    day = provenance.get("collected_at")
-    if not day:
-        return now
-    return min(datetime.combine(date.fromisoformat(day), time.min, tzinfo=ZoneInfo(organization.timezone)), now)
+def _beginning_of(organization: Organization, day: str) -> datetime:
+    """The first moment of a day where the organization is."""
+    return datetime.combine(date.fromisoformat(day), time.min, tzinfo=ZoneInfo(organization.timezone))
+
+
+def informed_people_of(
+    organization: Organization,
+    said: Mapping[str, str],
+    *,
+    notice: Notice,
+    kept_with: tuple[str, int],
+    author: User | None,
+    scope: ConsentScope | None,
+) -> InformedPeople:
+    """What was said of the people of a file who gave no answer; it is kept once, with ``kept_with`` (rule C10)."""
+    kind, number = kept_with
+    return InformedPeople(
+        informed=Informed(
+            InformedGround(said["ground"]),
+            _beginning_of(organization, said["collected_at"]),
+            _beginning_of(organization, said["informed_at"]),
+        ),
+        notice=notice,
+        source=Source.IMPORT,
+        method=f"{kind}:{number}",
+        evidence={kind: number},
+        actor=author,
+        scope=scope,
+    )
+
+
+def informed_rules(
+    organization: Organization, website: Website, *, ground: str, countries: Iterable[str], now: datetime
+) -> dict[str, InformedRule]:
+    """Whether people of each country count as informed on a website, and by which days."""
+    state, day = website_state(organization, website, now=now), local_day(organization, now)
+    return {
+        country: informed_rule(state, participant_country=country, ground=InformedGround(ground), on=day)
+        for country in countries
+    }
 
 
 # Only people who were sent something can have been measured.

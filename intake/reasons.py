@@ -60,6 +60,13 @@ ISSUES: Mapping[Issue, _StrPromise] = {
     Issue.KEPT_PERSONS_OWN: _("The person's own choice stands; the file does not change it."),
     Issue.KEPT_NEWER: _("A newer answer stands; the file does not change it."),
     Issue.KEPT_NO: _("A no stands; only a later act of the person turns it into a yes."),
+    Issue.INFORMED_NOT_ALLOWED: _(
+        "Where this person is, being informed does not stand in for a yes; the tracking consent stays unknown."
+    ),
+    Issue.INFORMED_TOO_LATE: _(
+        "Where this person is, addresses had to be collected, and people informed, earlier; the tracking consent stays "
+        "unknown."
+    ),
     Issue.NOT_RESUBSCRIBED: _("This person unsubscribed, or the address is suppressed; no subscription was made."),
     Issue.REASON_UNKNOWN: _("This reason is not known; the address counts as unsubscribed."),
     Issue.TEMPORARY_BOUNCE: _("A temporary failure is no reason to stop writing; the row was left out."),
@@ -89,6 +96,15 @@ PROVENANCE_PARTS: Mapping[str, _StrPromise] = {
     "vouched_by": _("who vouches for it"),
 }
 
+# intake.rules.INFORMED, as the form asks for it.
+INFORMED_PARTS: Mapping[str, _StrPromise] = {
+    "ground": _("why they count as informed"),
+    "collected_at": _("the day on which the addresses came in"),
+    "informed_at": _("the day on which they were informed"),
+    "evidence": _("where the evidence can be looked up"),
+    "vouched_by": _("who vouches for it"),
+}
+
 # What was counted, in the order of a report. Issues are counted under their own names.
 COUNTED: Mapping[str, _StrPromise] = {
     "created": ngettext_lazy("%d new participant", "%d new participants"),
@@ -105,6 +121,13 @@ COUNTED: Mapping[str, _StrPromise] = {
     ),
     "moved": ngettext_lazy("%d person is in another country now", "%d people are in another country now"),
     "choices_recorded": ngettext_lazy("%d answer about tracking recorded", "%d answers about tracking recorded"),
+    "informed": ngettext_lazy(
+        "%d person recorded as informed, did not refuse", "%d people recorded as informed, did not refuse"
+    ),
+    "informed_already": ngettext_lazy(
+        "%d person had answered, or was recorded as informed already",
+        "%d people had answered, or were recorded as informed already",
+    ),
     "subscribed": ngettext_lazy("%d subscription made", "%d subscriptions made"),
     "subscribed_already": ngettext_lazy("%d person was subscribed already", "%d people were subscribed already"),
     "participations": ngettext_lazy("%d person joined the campaign", "%d people joined the campaign"),
@@ -120,6 +143,14 @@ COUNTED: Mapping[str, _StrPromise] = {
     ),
     Issue.KEPT_NEWER: ngettext_lazy(
         "%d answer left aside, since a newer one stands", "%d answers left aside, since a newer one stands"
+    ),
+    Issue.INFORMED_NOT_ALLOWED: ngettext_lazy(
+        "%d person stays unknown, since being informed does not count where they are",
+        "%d people stay unknown, since being informed does not count where they are",
+    ),
+    Issue.INFORMED_TOO_LATE: ngettext_lazy(
+        "%d person stays unknown, having been collected or informed too late for where they are",
+        "%d people stay unknown, having been collected or informed too late for where they are",
     ),
     Issue.KEPT_NO: ngettext_lazy("%d yes left aside, since a no stands", "%d yeses left aside, since a no stands"),
     Issue.NOT_RESUBSCRIBED: ngettext_lazy(

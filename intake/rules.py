@@ -98,6 +98,9 @@ class Issue(StrEnum):
     KEPT_PERSONS_OWN = "kept_persons_own"
     KEPT_NEWER = "kept_newer"
     KEPT_NO = "kept_no"
+    # The person lands, and stays unknown where the rule table does not count who was informed (rule C10).
+    INFORMED_NOT_ALLOWED = "informed_not_allowed"
+    INFORMED_TOO_LATE = "informed_too_late"
     # The person lands, but gets no subscription.
     NOT_RESUBSCRIBED = "not_resubscribed"
     # Of a list of suppressed addresses.
@@ -162,7 +165,7 @@ def guess_mapping(header: Sequence[str], *, kind: Kind) -> dict[str, str]:
     mapping: dict[str, str] = {}
     for name in header:
         field = _FIELD_BY_NAME.get(_plain(name))
-        # An export names the scope of its choices; the answers of an import belong to the default one.
+        # An export names the scope of its choices; which one the answers of an import belong to is asked apart.
         if is_unnamed(name) or name == EXPORTED_SCOPE:
             mapping[name] = LEFT_OUT
         elif field in FIELDS_OF[kind] and field.value not in mapping.values():
@@ -222,6 +225,14 @@ def has_provenance(provenance: Mapping[str, str]) -> bool:
 
 def missing_provenance(provenance: Mapping[str, str]) -> list[str]:
     return [part for part in PROVENANCE if not str(provenance.get(part) or "").strip()]
+
+
+# What is said of people who were informed and did not refuse (rule C10); the notice stands beside it.
+INFORMED = ("ground", "collected_at", "informed_at", "evidence", "vouched_by")
+
+
+def missing_informed(said: Mapping[str, str]) -> list[str]:
+    return [part for part in INFORMED if not str(said.get(part) or "").strip()]
 
 
 # --- Lists of suppressed addresses ----------------------------------------------------------------------------------

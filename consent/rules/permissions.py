@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from consent.rules.names import Basis, Kind, Measurement, Permit
+from consent.rules.names import Basis, InformedGround, Kind, Measurement, Permit
 from websites.rules import (
     UNKNOWN_COUNTRY,
     EmailTracking,
@@ -168,6 +168,32 @@ class _Place:
 def ruling_cell(website: WebsiteState, *, participant_country: str, key: RuleKey, on: date) -> RuleCell | None:
     """The strictest cell of the website's and the person's country (S5); None when justifications name both (S7)."""
     return _Place(website, participant_country, on).ruling(key)
+
+
+@dataclass(frozen=True, slots=True)
+class InformedRule:
+    """Whether people who were informed and did not refuse count somewhere, and by which days (C2, C10)."""
+
+    allowed: bool
+    # Collected before the first day, and informed by the end of the second. None: no such limit.
+    collected_before: date | None = None
+    informed_by: date | None = None
+
+    def in_time(self, *, collected_on: date, informed_on: date) -> bool:
+        """Whether somebody was, on these days."""
+        return (self.collected_before is None or collected_on < self.collected_before) and (
+            self.informed_by is None or informed_on <= self.informed_by
+        )
+
+
+def informed_rule(website: WebsiteState, *, participant_country: str, ground: InformedGround, on: date) -> InformedRule:
+    """What a ground needs for the people of one country, whatever the website is set to measure meanwhile."""
+    place = _Place(website, participant_country, on)
+    if ground is InformedGround.PROFESSIONAL:
+        return InformedRule(website.for_professionals and place.permits(RuleKey.PROFESSIONALS_OPT_OUT))
+    if not place.permits(RuleKey.INFORMED_DID_NOT_REFUSE):
+        return InformedRule(allowed=False)
+    return InformedRule(True, *place.limits())
 
 
 def lifted_keys(website: WebsiteState, country: str, on: date) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import date
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -20,8 +21,9 @@ from unfold.decorators import display
 from accounts.models import Organization, Role
 from accounts.signed_in import member_of, organization_of
 from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
+from consent.models import InformedGround
 from intake import services
-from intake.forms import PlanForm, UploadForm
+from intake.import_forms import PlanForm, UploadForm, notice_name
 from intake.models import Import, ImportState
 from intake.rules import PROVENANCE, has_consent
 from intake.selectors import import_progress, issue_lines
@@ -82,7 +84,9 @@ class ImportAdmin(PagesBelowRowsAdmin):
         return own + super().get_urls()
 
     def find(self, organization: Organization, pk: int) -> Import | None:
-        imports = Import.objects.select_related("topic__website", "campaign", "created_by")
+        imports = Import.objects.select_related(
+            "topic__website", "campaign", "created_by", "scope", "informed_notice__website"
+        )
         return imports.filter(organization=organization, pk=pk).first()
 
     def find_or_404(self, request: HttpRequest, pk: int) -> Import:
@@ -135,7 +139,7 @@ class ImportAdmin(PagesBelowRowsAdmin):
             try:
                 services.start_import(organization, source, form.plan(), now=timezone.now())
             except services.ImportRefused as refusal:
-                form.add_error(None, str(refusal))
+                form.add_error(refusal.field_name or None, str(refusal))
             else:
                 messages.success(request, _("The import is on its way."))
                 return HttpResponseRedirect(self.address_of(source))
@@ -161,6 +165,7 @@ class ImportAdmin(PagesBelowRowsAdmin):
             "columns": [(column, source.mapping.get(column, "")) for column in source.layout["header"]],
             "has_consent": has_consent(source.mapping),
             "provenance": [source.provenance.get(part, "") for part in PROVENANCE] if source.provenance else [],
+            "informed": _informed_shown(source),
         }
         return TemplateResponse(request, "intake/import.html", context)
 
@@ -196,3 +201,18 @@ class ImportAdmin(PagesBelowRowsAdmin):
 
     def _context(self, request: HttpRequest, title: str) -> dict[str, Any]:
         return {**self.admin_site.each_context(request), "opts": self.opts, "title": title, "media": self.media}
+
+
+def _informed_shown(source: Import) -> dict[str, Any]:
+    """What was said of people who gave no answer; empty when nothing was."""
+    said = source.informed
+    if source.informed_notice is None:
+        return {}
+    return {
+        "ground": InformedGround(said["ground"]).label,
+        "notice": notice_name(source.informed_notice),
+        "collected_on": date.fromisoformat(said["collected_at"]),
+        "informed_on": date.fromisoformat(said["informed_at"]),
+        "evidence": said["evidence"],
+        "vouched_by": said["vouched_by"],
+    }

@@ -23,6 +23,7 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 from accounts.models import Organization
 from common.tenancy import tenant
 from consent.imports import Answers, ChoicesChanged, prepare_answers
+from intake.imports.informed import store_informed
 from intake.imports.listing import list_rows
 from intake.imports.participants import store_participants
 from intake.imports.suppressions import store_suppressions
@@ -43,6 +44,8 @@ TRIES = 5
 WRITERS = 2
 # A chunk that is written, but not the one before it, lets go of its locks after so long: that one may wait for them.
 PATIENCE_SECONDS = 2.0
+
+_RELATED = ("organization", "topic", "campaign", "created_by", "scope", "informed_notice__website")
 
 type Clock = Callable[[], datetime]
 type Progress = Callable[[Import], None]
@@ -85,9 +88,7 @@ def run_import(
 
 def _load(organization_id: int, import_id: int) -> Import:
     with tenant(organization_id):
-        return Import.objects.select_related("organization", "topic", "campaign", "created_by").get(
-            organization=organization_id, pk=import_id
-        )
+        return Import.objects.select_related(*_RELATED).get(organization=organization_id, pk=import_id)
 
 
 def _claim(organization_id: int, import_id: int, *, now: datetime) -> Import | None:
@@ -221,7 +222,13 @@ def _store_people(source: Import, chunk: Chunk, now: datetime, *, all_new: bool)
         return Counter(), []
     if source.kind == ImportKind.PARTICIPANTS:
         answers = _answers(source, now)
-        return store_participants(source.organization, source, chunk, answers=answers, now=now, all_new=all_new)
+        counts, listed = store_participants(
+            source.organization, source, chunk, answers=answers, now=now, all_new=all_new
+        )
+        if source.informed_notice is not None:
+            more, stay_unknown = store_informed(source.organization, source, source.informed_notice, chunk, now=now)
+            counts, listed = counts + more, [*listed, *stay_unknown]
+        return counts, listed
     return store_suppressions(source.organization, source, chunk, now=now), []
 
 
@@ -239,7 +246,7 @@ def _commit_without_waiting() -> None:
 def _lock_running(organization: Organization, source: Import, *, rows_done: int) -> Import:
     current = (
         Import.objects.select_for_update(of=("self",))
-        .select_related("organization", "topic", "campaign", "created_by")
+        .select_related(*_RELATED)
         .get(organization=organization, pk=source.pk)
     )
     if current.state != ImportState.RUNNING or current.rows_done != rows_done:
@@ -248,5 +255,11 @@ def _lock_running(organization: Organization, source: Import, *, rows_done: int)
 
 
 def _answers(source: Import, now: datetime) -> Answers:
-    kept_with = ("import", source.pk)
-    return answers_of(source.organization, source.provenance, kept_with=kept_with, author=source.created_by, now=now)
+    return answers_of(
+        source.organization,
+        source.provenance,
+        kept_with=("import", source.pk),
+        author=source.created_by,
+        now=now,
+        scope=source.scope,
+    )

@@ -14,6 +14,18 @@ function watchColumns() {
   show();
 }
 
+// Asks how people were informed only once somebody says that they were.
+function watchGround() {
+  const ground = document.querySelector("[data-ground]");
+  const details = document.querySelector("[data-informed]");
+  if (!ground || !details) return;
+  const show = () => {
+    details.hidden = !ground.value;
+  };
+  ground.addEventListener("change", show);
+  show();
+}
+
 // Keeps the figures of a running import fresh. Without this script the page reloads itself.
 function watchProgress() {
   const section = document.querySelector("[data-progress]");
@@ -43,5 +55,6 @@ function watchProgress() {
 
 document.addEventListener("DOMContentLoaded", () => {
   watchColumns();
+  watchGround();
   watchProgress();
 });

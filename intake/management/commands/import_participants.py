@@ -17,12 +17,13 @@ from accounts.models import Organization
 from accounts.selectors import find_organizations
 from campaigns.models import Campaign
 from common.tenancy import tenant
-from consent.models import Basis, Topic
+from consent.models import Basis, InformedGround, Notice, Topic
 from intake.imports import run_import
 from intake.models import Import, ImportKind, ImportState
 from intake.reasons import count_sentences
 from intake.selectors import issue_lines
 from intake.services import ImportPlan, ImportRefused, prepare_import, upload_import
+from websites.models import ConsentScope
 
 PROGRESS_SECONDS = 0.5
 
@@ -58,6 +59,22 @@ class Command(BaseCommand):
         provenance.add_argument("--wording", default="", help="the wording that people saw")
         provenance.add_argument("--evidence", default="", help="where the evidence can be looked up")
         provenance.add_argument("--vouched-by", default="", help="who vouches for it (default: who runs this)")
+        parser.add_argument("--consent-scope", help="which websites the answers are for: the name of a consent scope")
+        informed = parser.add_argument_group(
+            "informed, did not refuse",
+            "of people without an answer; counts where the rule table allows it, and never as a yes. Needs all of it",
+        )
+        informed.add_argument(
+            "--informed", default="", choices=InformedGround.values, help="why they count as informed"
+        )
+        informed.add_argument(
+            "--informed-notice", metavar="WEBSITE[/LANGUAGE]", help="by the latest notice of this website"
+        )
+        informed.add_argument(
+            "--informed-collected-at", default="", metavar="YYYY-MM-DD", help="when their addresses came in"
+        )
+        informed.add_argument("--informed-at", default="", metavar="YYYY-MM-DD", help="when they were informed")
+        informed.add_argument("--informed-evidence", default="", help="where the evidence can be looked up")
         parser.add_argument("--errors", type=Path, help="write what is listed about rows to this CSV file")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -117,7 +134,40 @@ class Command(BaseCommand):
                 "evidence": options["evidence"],
                 "vouched_by": options["vouched_by"] or getpass.getuser(),
             },
+            scope=self._scope(organization, options["consent_scope"]),
+            informed=self._informed(options),
+            informed_notice=self._notice(organization, options["informed_notice"]),
         )
+
+    def _scope(self, organization: Organization, name: str | None) -> ConsentScope | None:
+        if not name:
+            return None
+        found = ConsentScope.objects.filter(organization=organization, name=name).first()
+        if found is None:
+            known = ", ".join(ConsentScope.objects.filter(organization=organization).values_list("name", flat=True))
+            raise CommandError(f"There is no consent scope {name!r}. There are: {known}.")
+        return found
+
+    def _informed(self, options: dict[str, Any]) -> dict[str, str]:
+        said = {
+            "ground": options["informed"],
+            "collected_at": options["informed_collected_at"],
+            "informed_at": options["informed_at"],
+            "evidence": options["informed_evidence"],
+        }
+        if not any(said.values()) and not options["informed_notice"]:
+            return {}
+        return {**said, "vouched_by": options["vouched_by"] or getpass.getuser()}
+
+    def _notice(self, organization: Organization, wanted: str | None) -> Notice | None:
+        """The latest of a website, in a language where one is named."""
+        if not wanted:
+            return None
+        notices = Notice.objects.filter(organization=organization).select_related("website").order_by("-published_at")
+        for notice in notices:
+            if wanted in (notice.website.name, f"{notice.website.name}/{notice.language}"):
+                return notice
+        raise CommandError(f"There is no notice {wanted!r}. Name a website that has one, or website/language.")
 
     def _topic(self, organization: Organization, name: str | None) -> Topic | None:
         if not name:
