@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Organization
 from campaigns.models import Email, Participation
 from campaigns.rules import months_before
+from campaigns.segments import EVERYBODY, Narrowing, narrow
 from consent.models import Choice
 from consent.rules import ChoiceValue, Untracked
 from consent.selectors import active_subscriptions
@@ -74,21 +75,25 @@ class Asking:
         return self.asked + sum(one.people for one in self.left_out)
 
 
-def people_to_ask(organization: Organization, email: Email, *, now: datetime) -> QuerySet[Participant]:
+def people_to_ask(
+    organization: Organization, email: Email, *, now: datetime, narrowing: Narrowing = EVERYBODY
+) -> QuerySet[Participant]:
     """The people that a request for consent goes to if it is sent now."""
-    people = _people_it_is_about(organization, email)
+    people = narrow(organization, _people_it_is_about(organization, email), narrowing, now=now)
     for condition in _conditions(organization, email, now=now).values():
         people = people.exclude(condition)
     return people
 
 
-def count_asking(organization: Organization, email: Email, *, now: datetime) -> Asking:
+def count_asking(
+    organization: Organization, email: Email, *, now: datetime, narrowing: Narrowing = EVERYBODY
+) -> Asking:
     """How many people a request would ask now, and who is left out, by the first reason that holds."""
     whens = [
         When(condition, then=Value(reason)) for reason, condition in _conditions(organization, email, now=now).items()
     ]
     rows = (
-        _people_it_is_about(organization, email)
+        narrow(organization, _people_it_is_about(organization, email), narrowing, now=now)
         .annotate(outcome=Case(*whens, default=Value(_ASK), output_field=CharField()))
         .order_by()
         .values_list("outcome")
@@ -102,9 +107,9 @@ def count_asking(organization: Organization, email: Email, *, now: datetime) -> 
     )
 
 
-def why_nobody(organization: Organization, email: Email, *, now: datetime) -> str:
+def why_nobody(organization: Organization, email: Email, *, now: datetime, narrowing: Narrowing = EVERYBODY) -> str:
     """Why a request has nobody to go to, in the words of the person who tries."""
-    asking = count_asking(organization, email, now=now)
+    asking = count_asking(organization, email, now=now, narrowing=narrowing)
     if not asking.total:
         return _now("Nobody would be asked: nobody takes part in this campaign or is subscribed to the topic.")
     reasons = " ".join(f"{one.people}: {one.sentence}" for one in asking.left_out)

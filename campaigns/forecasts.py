@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organization
 from campaigns.models import Email, EmailKind
+from campaigns.segments import EVERYBODY, Narrowing
 from campaigns.selectors import audience_of, is_exempt_approved, many_people
 from consent.reasons import REASONS
 from consent.rules import Kind, Level, Reason, Untracked
@@ -213,9 +214,9 @@ SELECT min(audience.id), count(*)
 """
 
 
-def forecast(organization: Organization, email: Email, *, now: datetime) -> Forecast:
+def forecast(organization: Organization, email: Email, *, now: datetime, narrowing: Narrowing = EVERYBODY) -> Forecast:
     """Of the audience: of how many people is measured what, by class, rule and country."""
-    return count_decisions(_decided_groups(organization, email, now=now))
+    return count_decisions(_decided_groups(organization, email, narrowing, now=now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +228,9 @@ class Group:
     decided: Decided
 
 
-def _decided_groups(organization: Organization, email: Email, *, now: datetime) -> list[Group]:
-    audience, parameters = (
-        audience_of(organization, email, now=now).order_by().values_list("id", "country").query.sql_with_params()
-    )
+def _decided_groups(organization: Organization, email: Email, narrowing: Narrowing, *, now: datetime) -> list[Group]:
+    people = audience_of(organization, email, now=now, narrowing=narrowing)
+    audience, parameters = people.order_by().values_list("id", "country").query.sql_with_params()
     with many_people(), connection.cursor() as cursor:
         cursor.execute(_GROUPS.format(audience=audience), [*parameters, email.campaign.website.consent_scope_id])
         rows = cursor.fetchall()

@@ -12,6 +12,7 @@ from accounts.models import Organization
 from campaigns.asking import why_nobody
 from campaigns.models import Email, EmailKind
 from campaigns.rules import TimingProblem, timing_problem, utm_word
+from campaigns.segments import EVERYBODY, Narrowing
 from campaigns.selectors import has_audience
 from delivery.connections import why_not_send
 from delivery.markup import AddressError
@@ -128,16 +129,25 @@ def about_person(email: Email, participant: Participant | None) -> dict[str, obj
 # --- What else keeps an email from leaving ----------------------------------------------------------------------------
 
 
-def problems_of(organization: Organization, email: Email, *, starts_at: datetime, now: datetime) -> list[str]:
+def problems_of(
+    organization: Organization, email: Email, *, starts_at: datetime, now: datetime, narrowing: Narrowing = EVERYBODY
+) -> list[str]:
     """Everything beside its content that an email cannot be sent for, in the words of the person who tries."""
     problems = [*_archived(email), *_timing(email, starts_at), *_sender(organization, email), *_permission(email)]
     # What would be measured by somebody else on the way is refused before anybody is written to (rule S11).
     problems += filter(None, [why_not_send(organization, email.campaign.website, now=now)])
     # Who will be subscribed when a planned email starts is not known yet.
-    if not problems and starts_at <= now and not has_audience(organization, email, now=now):
-        is_request = email.kind == EmailKind.CONSENT_REQUEST
-        problems.append(why_nobody(organization, email, now=now) if is_request else _nobody(email))
+    if not problems and starts_at <= now and not has_audience(organization, email, now=now, narrowing=narrowing):
+        problems.append(_why_nobody(organization, email, narrowing, now=now))
     return problems
+
+
+def _why_nobody(organization: Organization, email: Email, narrowing: Narrowing, *, now: datetime) -> str:
+    if email.kind == EmailKind.CONSENT_REQUEST:
+        return why_nobody(organization, email, now=now, narrowing=narrowing)
+    if narrowing != EVERYBODY and has_audience(organization, email, now=now):
+        return _("Nobody would get it: of those whom this email is for, nobody is in the audience that you chose.")
+    return _nobody(email)
 
 
 def _archived(email: Email) -> list[str]:

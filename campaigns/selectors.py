@@ -15,6 +15,7 @@ from accounts.models import Organization
 from campaigns.asking import people_to_ask
 from campaigns.models import Campaign, Email, EmailKind, Exemption, ExemptionState, Launch, Participation
 from campaigns.rules import content_digest
+from campaigns.segments import EVERYBODY, Narrowing, narrow
 from consent.models import Subscription
 from consent.selectors import active_subscriptions
 from delivery.models import MailingState, Message, MessageStatus, Purpose, Suppression
@@ -26,7 +27,7 @@ UNFINISHED = (MailingState.SCHEDULED, MailingState.SENDING, MailingState.PAUSED)
 # A mail server has, or may have, these.
 GONE_OUT = (MessageStatus.SENT, MessageStatus.UNKNOWN)
 # A copy in one of these never reached, and never will reach, a mail server.
-NOT_GONE_OUT = (MessageStatus.FAILED, MessageStatus.SUPPRESSED, MessageStatus.CANCELLED)
+NOT_GONE_OUT = (MessageStatus.FAILED, MessageStatus.SUPPRESSED, MessageStatus.CANCELLED, MessageStatus.CAPPED)
 
 
 # Those that the rule table may mark exempt (rule S6).
@@ -103,14 +104,18 @@ def unfinished_launches(organization: Organization, emails: Iterable[Email]) -> 
 # --- Who an email is for ----------------------------------------------------------------------------------------------
 
 
-def audience_of(organization: Organization, email: Email, *, now: datetime | None = None) -> QuerySet[Participant]:
+def audience_of(
+    organization: Organization, email: Email, *, now: datetime | None = None, narrowing: Narrowing = EVERYBODY
+) -> QuerySet[Participant]:
     """The people that an email goes to if it is sent now, which matters where a request for consent was sent before.
 
     Marketing goes to subscriptions of its topic only. What is not marketing answers people who took part, and so do
     exit-screen emails and reminders: a marketing reminder needs both. An exit-screen email goes out once to each entry.
+    ``narrowing`` leaves out some of these, and adds nobody.
     """
+    now = now or timezone.now()
     if email.kind == EmailKind.CONSENT_REQUEST:
-        return people_to_ask(organization, email, now=now or timezone.now())
+        return people_to_ask(organization, email, now=now, narrowing=narrowing)
     people = Participant.objects.filter(organization=organization)
     needs_one = needs_subscription(email.purpose)
     if needs_one:
@@ -119,7 +124,7 @@ def audience_of(organization: Organization, email: Email, *, now: datetime | Non
         people = people.filter(Exists(_participations(email)))
     if email.kind == EmailKind.EXIT_SCREEN:
         people = people.exclude(Exists(_copies_gone_out(email)))
-    return people.exclude(Exists(_suppressions(organization, email)))
+    return narrow(organization, people, narrowing, now=now).exclude(Exists(_suppressions(organization, email)))
 
 
 @contextmanager
@@ -135,10 +140,10 @@ def many_people() -> Iterator[None]:
         cursor.execute("SET LOCAL enable_nestloop = on")
 
 
-def has_audience(organization: Organization, email: Email, *, now: datetime) -> bool:
+def has_audience(organization: Organization, email: Email, *, now: datetime, narrowing: Narrowing = EVERYBODY) -> bool:
     """Whether anybody would get it now."""
     with many_people():
-        return audience_of(organization, email, now=now).exists()
+        return audience_of(organization, email, now=now, narrowing=narrowing).exists()
 
 
 def _subscriptions(organization: Organization, email: Email) -> QuerySet[Subscription]:

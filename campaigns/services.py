@@ -1,40 +1,25 @@
-"""Writes of campaigns: their emails, and the act of sending one."""
+"""Writes of campaigns and their emails. The act of sending one is in ``launches``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
 from campaigns.exemptions import drop_changed_exemption
-from campaigns.forecasts import untracked_of
-from campaigns.lint import links_of, review_draft
-from campaigns.models import Campaign, Email, EmailKind, FunctionalLink, FunctionalLinkKind, Launch
-from campaigns.rendering import problems_of
-from campaigns.selectors import audience_of, is_exempt_approved, launches_of, many_people, unfinished_launches
-from delivery.models import Mailing, MailingState
-from delivery.rendering import CompiledEmail
-from delivery.rules import needs_subscription
-from delivery.services import ask_to_send, create_mailing, freeze_content
-from websites.models import ConsentScope
+from campaigns.launches import expand_audience as expand_audience
+from campaigns.launches import launch_email as launch_email
+from campaigns.launches import lock_email
+from campaigns.launches import why_not_launch as why_not_launch
+from campaigns.lint import links_of
+from campaigns.models import Campaign, Email, FunctionalLink, FunctionalLinkKind
+from campaigns.refusals import CampaignRefused as CampaignRefused
+from campaigns.refusals import LaunchRefused as LaunchRefused
+from campaigns.selectors import unfinished_launches
 
 COPY_NAME = 160
-
-
-class CampaignRefused(Exception):  # noqa: N818 - the words of the person who is refused, not a fault
-    """Something that cannot be done with a campaign or an email now; the message is for the person who asked."""
-
-
-class LaunchRefused(CampaignRefused):
-    """An email that cannot be sent as it is: every reason, in the words of the person who tried."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = list(problems)
-        super().__init__(" ".join(self.problems))
 
 
 # --- Campaigns and emails ---------------------------------------------------------------------------------------------
@@ -102,7 +87,7 @@ def declare_functional_link(
     if not 0 < len(address) <= 1000:
         raise CampaignRefused(_("There is no such link."))
     with transaction.atomic():
-        current = _lock_email(organization, email)
+        current = lock_email(organization, email)
         link, _is_new = FunctionalLink.objects.update_or_create(
             organization=organization,
             email=current,
@@ -158,7 +143,7 @@ def _copy_name(name: str) -> str:
 def archive_email(organization: Organization, email: Email, *, now: datetime) -> None:
     """Take an email out of the lists. Its reports stay."""
     with transaction.atomic():
-        _refuse_unfinished(organization, [_lock_email(organization, email)])
+        _refuse_unfinished(organization, [lock_email(organization, email)])
         Email.objects.filter(organization=organization, pk=email.pk).update(archived_at=now)
     email.archived_at = now
 
@@ -184,15 +169,6 @@ def restore_campaign(organization: Organization, campaign: Campaign) -> None:
     campaign.archived_at = None
 
 
-def _lock_email(organization: Organization, email: Email) -> Email:
-    """The email as it stands; nobody changes, archives or launches it until this transaction ends."""
-    return (
-        Email.objects.select_for_update(of=("self",))
-        .select_related("organization", "campaign__website", "topic")
-        .get(organization=organization, pk=email.pk)
-    )
-
-
 def _refuse_unfinished(organization: Organization, emails: list[Email]) -> None:
     launch = unfinished_launches(organization, emails).select_related("email").first()
     if launch is not None:
@@ -200,117 +176,3 @@ def _refuse_unfinished(organization: Organization, emails: list[Email]) -> None:
             _("“%(email)s” is being sent or waits for its time. Cancel that first, or wait until it is done.")
             % {"email": launch.email.name}
         )
-
-
-# --- Sending ----------------------------------------------------------------------------------------------------------
-
-
-def launch_email(
-    organization: Organization,
-    email: Email,
-    *,
-    author: User | None,
-    now: datetime,
-    not_before: datetime | None = None,
-    launches_seen: int | None = None,
-) -> Launch:
-    """Send an email to its audience, now or at a time. Refuses with every reason at once, and then nothing was done.
-
-    The content is frozen now, the audience when it starts. ``launches_seen`` is how often the person saw that it had
-    been sent: when somebody else sent it meanwhile, or a button was pressed twice, it is not sent again.
-    """
-    starts_at = max(not_before or now, now)
-    with transaction.atomic():
-        current = _lock_email(organization, email)
-        if launches_seen is not None and launches_seen != launches_of(organization, current).count():
-            raise LaunchRefused([_sent_meanwhile(organization, current)])
-        review = review_draft(organization, current)
-        problems = review.all_problems + problems_of(organization, current, starts_at=starts_at, now=now)
-        if review.compiled is None or problems:
-            raise LaunchRefused(problems)
-        launch = _create_launch(organization, current, review.compiled, author=author, starts_at=starts_at, now=now)
-        if starts_at <= now:
-            expand_audience(organization, launch, now=now)
-    return launch
-
-
-def why_not_launch(organization: Organization, email: Email, *, now: datetime) -> list[str]:
-    """Every reason why an email could not be sent now; empty when it could."""
-    return review_draft(organization, email).all_problems + problems_of(organization, email, starts_at=now, now=now)
-
-
-def _sent_meanwhile(organization: Organization, email: Email) -> str:
-    latest = launches_of(organization, email)[0]
-    return _("It was sent in the meantime, by %(member)s at %(time)s. Nothing was sent twice.") % {
-        "member": latest.launched_by or _("somebody"),
-        "time": f"{latest.created_at.astimezone(ZoneInfo(organization.timezone)):%H:%M}",
-    }
-
-
-def _create_launch(
-    organization: Organization,
-    email: Email,
-    compiled: CompiledEmail,
-    *,
-    author: User | None,
-    starts_at: datetime,
-    now: datetime,
-) -> Launch:
-    snapshot = freeze_content(
-        organization,
-        email.campaign.website,
-        compiled=compiled,
-        purpose=email.purpose,
-        now=now,
-        sender_name=email.sender_name,
-        reply_to=email.reply_to,
-        campaign_name=email.campaign.name,
-    )
-    topic = email.topic if needs_subscription(email.purpose) else None
-    mailing = create_mailing(
-        organization,
-        snapshot,
-        topic=topic,
-        purpose=email.purpose,
-        not_before=starts_at,
-        now=now,
-        untracked=untracked_of(email),
-        exempt_approved=is_exempt_approved(organization, email),
-    )
-    return Launch.objects.create(
-        organization=organization, email=email, mailing=mailing, launched_by=author, created_at=now
-    )
-
-
-_EXPAND = """
-INSERT INTO delivery_message (organization_id, mailing_id, participant_id, status, opens, clicks, opens_reason,
-                              clicks_reason, attempts, error, provider_id, news, news_words, queued_at)
-SELECT %s, %s, audience.id, 'queued', '', '', '', '', 0, '', '', '', '', %s FROM ({audience}) AS audience
-    ON CONFLICT DO NOTHING
-"""
-
-
-def expand_audience(organization: Organization, launch: Launch, *, now: datetime) -> int:
-    """Write one message for each person of the audience as it is now. Running again adds nobody; returns how many."""
-    with transaction.atomic():
-        mailing = Mailing.objects.select_for_update(of=("self",)).get(organization=organization, pk=launch.mailing_id)
-        if mailing.expanded_at is not None or mailing.state not in (MailingState.SCHEDULED, MailingState.SENDING):
-            return 0
-        email = Email.objects.select_related("campaign__website").get(organization=organization, pk=launch.email_id)
-        if email.kind == EmailKind.CONSENT_REQUEST:
-            _wait_for_other_requests(organization, email)
-        # Without its order: PostgreSQL is free to read the tables in theirs.
-        audience, parameters = audience_of(organization, email, now=now).order_by().values("id").query.sql_with_params()
-        with many_people(), connection.cursor() as cursor:
-            cursor.execute(_EXPAND.format(audience=audience), [organization.pk, mailing.pk, now, *parameters])
-            messages = cursor.rowcount
-        mailing.expanded_at = now
-        mailing.save(update_fields=["expanded_at"])
-        ask_to_send(mailing)
-    return int(messages)
-
-
-def _wait_for_other_requests(organization: Organization, email: Email) -> None:
-    """Two requests that start at once must not both ask the same people (rule C4)."""
-    scope = email.campaign.website.consent_scope_id
-    ConsentScope.objects.select_for_update(no_key=True).get(organization=organization, pk=scope)

@@ -49,7 +49,15 @@ def launch_standing(organization: Organization, email: Email, *, author: User | 
             reply_to=current.reply_to,
             campaign_name=current.campaign.name,
         )
-        mailing = create_mailing(organization, snapshot, topic=None, purpose=current.purpose, not_before=now, now=now)
+        mailing = create_mailing(
+            organization,
+            snapshot,
+            topic=None,
+            purpose=current.purpose,
+            not_before=now,
+            now=now,
+            exit_screen=True,
+        )
         # Without anybody yet; each person who takes part opens it again.
         mailing.expanded_at, mailing.state, mailing.finished_at = now, MailingState.DONE, now
         mailing.save(update_fields=["expanded_at", "state", "finished_at"])

@@ -1,4 +1,4 @@
-"""Launches whose time has come."""
+"""Launches whose time has come, and mail that waits for the end of quiet hours."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from django.utils import timezone
 
 from accounts.models import Organization
 from campaigns.models import Launch
+from campaigns.schedules import hold_in_quiet_hours
+from campaigns.selectors import many_people
 from campaigns.services import expand_audience
 from common.tenancy import call_door, tenant
+from delivery.models import Mailing, MailingState, Purpose
 
 logger = logging.getLogger(__name__)
 
@@ -37,3 +40,24 @@ def _expand(organization_id: int, mailing_id: int) -> bool:
         organization = Organization.objects.get(pk=organization_id)
         expand_audience(organization, launch, now=timezone.now())
         return True
+
+
+@shared_task(name="campaigns.keep_quiet_hours")
+def keep_quiet_hours() -> int:
+    """Put off marketing that became due while its person's clock says quiet; returns how many messages."""
+    return sum(
+        _keep_quiet(organization_id, mailing_id)
+        for organization_id, mailing_id in call_door("door_due_mailings", [timezone.now()])
+    )
+
+
+def _keep_quiet(organization_id: int, mailing_id: int) -> int:
+    with tenant(organization_id):
+        organization = Organization.objects.get(pk=organization_id)
+        sending = Mailing.objects.filter(
+            pk=mailing_id, purpose=Purpose.MARKETING, state=MailingState.SENDING, expanded_at__isnull=False
+        ).first()
+        if sending is None or organization.quiet_from is None:
+            return 0
+        with many_people():
+            return hold_in_quiet_hours(organization, sending, now=timezone.now())

@@ -195,9 +195,11 @@ CELERY_TASK_ROUTES = {
 CELERY_BEAT_SCHEDULE = {
     "send-due-mailings": {"task": "delivery.send_due_mailings", "schedule": 5.0},
     "send-due-service-messages": {"task": "delivery.send_due_service_messages", "schedule": 5.0},
+    "tell-outside-senders": {"task": "delivery.tell_outside_senders", "schedule": 5.0},
     "watch-connections": {"task": "delivery.watch_connections", "schedule": 300.0},
     "look-after-sending": {"task": "delivery.look_after_sending", "schedule": 60.0},
     "expand-due-launches": {"task": "campaigns.expand_due_launches", "schedule": 5.0},
+    "keep-quiet-hours": {"task": "campaigns.keep_quiet_hours", "schedule": 30.0},
     "resume-imports": {"task": "intake.resume_imports", "schedule": 30.0},
     "look-after-confirmations": {"task": "intake.look_after_confirmations", "schedule": 600.0},
     "end-pauses": {"task": "consent.end_pauses", "schedule": 60.0},

@@ -3,5 +3,6 @@
 from campaigns.admin.campaigns import CampaignAdmin
 from campaigns.admin.emails import EmailAdmin
 from campaigns.admin.launches import LaunchAdmin
+from campaigns.admin.unknown import UncertainMessageAdmin
 
-__all__ = ["CampaignAdmin", "EmailAdmin", "LaunchAdmin"]
+__all__ = ["CampaignAdmin", "EmailAdmin", "LaunchAdmin", "UncertainMessageAdmin"]

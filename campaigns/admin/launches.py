@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern
 from django.utils import timezone
@@ -23,6 +23,7 @@ from accounts.signed_in import organization_of
 from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
 from campaigns.admin.launching import REPORT
 from campaigns.models import Launch
+from campaigns.progress import progress_words
 from campaigns.selectors import Progress, get_launch, progress_of
 from delivery.models import MailingState
 from delivery.services import MailingRefused, cancel_mailing, pause_mailing, resume_mailing
@@ -96,8 +97,16 @@ class LaunchAdmin(PagesBelowRowsAdmin):
             self.button("pause", self._pause),
             self.button("resume", self._resume),
             self.button("cancel", self._cancel),
+            self.page("progress", self._progress),
         ]
         return buttons + super().get_urls()
+
+    def _progress(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """For the script that keeps the page fresh."""
+        launch = self.find_or_404(request, pk)
+        response = JsonResponse(progress_words(organization_of(request), launch, now=timezone.now()))
+        response["Cache-Control"] = "no-store"
+        return response
 
     def _pause(self, request: HttpRequest, launch: Launch) -> None:
         def pause() -> str:
