@@ -86,7 +86,7 @@ SELECT t.participant_id, t.ledger_id, %(scope)s::bigint AS scope_id, c.participa
        t.opens, {opens_verdict} AS opens_verdict, c.opens AS opens_before, c.opens_at AS opens_at_before,
        t.clicks, {clicks_verdict} AS clicks_verdict, c.clicks AS clicks_before, c.clicks_at AS clicks_at_before
   FROM {table} t
-  LEFT JOIN consent_choice c ON c.participant_id = t.participant_id AND c.scope_id = %(scope)s
+  LEFT JOIN consent_choice c ON {same_person}
  WHERE t.opens IS NOT NULL OR t.clicks IS NOT NULL
 """
 
@@ -202,24 +202,34 @@ SELECT opens_verdict, clicks_verdict, count(*),
 """
 
 
+def _answers_sql(table: str, *, made_here: bool = False) -> str:
+    same_person = "false" if made_here else "c.participant_id = t.participant_id AND c.scope_id = %(scope)s"
+    verdicts = {f"{kind}_verdict": sql for kind, sql in _per_kind(_VERDICT).items()}
+    return _ANSWERS.format(table=table, same_person=same_person, **verdicts)
+
+
 def _per_kind(template: str) -> dict[str, str]:
     return {kind.value: template.format(kind=kind) for kind in Kind}
 
 
-def record_choices(organization: Organization, *, table: str, answers: Answers, now: datetime) -> Counter[Verdict]:
+def record_choices(
+    organization: Organization, *, table: str, answers: Answers, now: datetime, made_here: bool = False
+) -> Counter[Verdict]:
     """Record the answers of the people in a temporary table, each of whom stands there once; count the verdicts.
 
     ``table`` has participant_id, ledger_id, opens and clicks: yes, no, or NULL for nothing. The people exist and stay
     until the end of the transaction. What became of each answer is left in ``VERDICTS_TABLE``; the caller asks for the
     deletion of the hits of those who refuse now (C11), since who has any is not known here.
+
+    ``made_here``: all of the people were made in this transaction. Nobody of them answered before, and no backup has
+    them without their answer.
     """
     if not table.isidentifier():
         raise ValueError(f"not a table: {table!r}")
     write_events(organization)
     values = _parameters(organization, answers, now)
-    verdicts = {f"{kind}_verdict": sql for kind, sql in _per_kind(_VERDICT).items()}
     with connection.cursor() as cursor:
-        cursor.execute(_ANSWERS.format(table=table, **verdicts), values)
+        cursor.execute(_answers_sql(table, made_here=made_here), values)
         cursor.execute(_COUNTS)
         counts, first, known = _count(cursor.fetchall())
         if known:
@@ -233,7 +243,7 @@ def record_choices(organization: Organization, *, table: str, answers: Answers, 
             cursor.execute(_INDEX)
             cursor.execute(_NEXT.format(**_per_kind(_NEXT_STATE)), values)
             _expect(cursor.rowcount, known)
-        if counts[Verdict.APPLIED]:
+        if counts[Verdict.APPLIED] and not made_here:
             _write_down(cursor, organization, answers, values, now)
     return counts
 
@@ -263,9 +273,8 @@ def judge_choices(organization: Organization, *, table: str, answers: Answers, n
     """What ``record_choices`` would say about the answers in a table. Writes nothing that outlives the transaction."""
     if not table.isidentifier():
         raise ValueError(f"not a table: {table!r}")
-    verdicts = {f"{kind}_verdict": sql for kind, sql in _per_kind(_VERDICT).items()}
     with connection.cursor() as cursor:
-        cursor.execute(_ANSWERS.format(table=table, **verdicts), _parameters(organization, answers, now))
+        cursor.execute(_answers_sql(table), _parameters(organization, answers, now))
         cursor.execute(_COUNTS)
         return _count(cursor.fetchall())[0]
 

@@ -38,16 +38,17 @@ _CREATE = """
 DROP TABLE IF EXISTS pg_temp.intake_row, pg_temp.intake_person;
 CREATE TEMP TABLE intake_row (
     row_no int, email text, email_norm text, country text, locale text, first_name text, last_name text,
-    external_id text, attributes jsonb, opens text, clicks text
+    external_id text, attributes jsonb, opens text, clicks text, ledger_id uuid
 ) ON COMMIT DROP"""
 _COPY = f"COPY intake_row ({', '.join(COLUMNS)}) FROM STDIN (NULL '')"
 
 # The chunk comes in the order of the addresses, and so do the looks into their index. New people get their number here.
 _FIND = """
 CREATE TEMP TABLE intake_person ON COMMIT DROP AS
-SELECT r.*, p.id IS NULL AS is_new,
+SELECT r.row_no, r.email, r.email_norm, r.country, r.locale, r.first_name, r.last_name, r.external_id, r.attributes,
+       r.opens, r.clicks, p.id IS NULL AS is_new,
        coalesce(p.id, nextval('participants_participant_id_seq')) AS participant_id,
-       coalesce(p.ledger_id, gen_random_uuid()) AS ledger_id,
+       coalesce(p.ledger_id, r.ledger_id) AS ledger_id,
        coalesce(p.country <> r.country, false) AS moves,
        coalesce(p.email <> r.email, false) OR coalesce(p.country <> r.country, false)
        OR coalesce(p.locale <> r.locale, false) OR coalesce(p.first_name <> r.first_name, false)
@@ -61,9 +62,9 @@ _CREATE_NEW = """
 DROP TABLE IF EXISTS pg_temp.intake_person;
 CREATE TEMP TABLE intake_person (
     row_no int, email text, email_norm text, country text, locale text, first_name text, last_name text,
-    external_id text, attributes jsonb, opens text, clicks text, is_new boolean DEFAULT true,
+    external_id text, attributes jsonb, opens text, clicks text, ledger_id uuid, is_new boolean DEFAULT true,
     participant_id bigint DEFAULT nextval('participants_participant_id_seq'),
-    ledger_id uuid DEFAULT gen_random_uuid(), moves boolean DEFAULT false,
+    moves boolean DEFAULT false,
     changes boolean DEFAULT false
 ) ON COMMIT DROP"""
 _COPY_NEW = f"COPY intake_person ({', '.join(COLUMNS)}) FROM STDIN (NULL '')"
@@ -158,7 +159,7 @@ def store_participants(
     if created:
         work.execute(_INSERT)
     if any(target in CONSENT_FIELDS for target in source.mapping.values()):
-        _record_answers(work, answers, people=people)
+        _record_answers(work, answers, people=people, all_new=all_new)
     if source.topic is not None:
         _subscribe(work, source.topic)
     if source.campaign is not None:
@@ -218,8 +219,10 @@ SELECT i.row_no, k.kind, i.email, k.verdict
  WHERE k.verdict = ANY(%(verdicts)s) ORDER BY i.row_no, k.kind DESC"""  # noqa: S608 - made of constants
 
 
-def _record_answers(work: _Work, answers: Answers, *, people: int) -> None:
-    verdicts = record_choices(work.organization, table="intake_person", answers=answers, now=work.now)
+def _record_answers(work: _Work, answers: Answers, *, people: int, all_new: bool) -> None:
+    verdicts = record_choices(
+        work.organization, table="intake_person", answers=answers, now=work.now, made_here=all_new
+    )
     work.counts["choices_recorded"] = verdicts[Verdict.APPLIED]
     kept = {issue: verdicts[verdict] for verdict, issue in _LISTED_VERDICTS.items() if verdicts[verdict]}
     work.counts.update(kept)

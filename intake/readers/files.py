@@ -21,6 +21,8 @@ type OpenFile = Callable[[], BinaryIO]
 
 BLOCK = 1 << 20
 LINE_LIMIT = 1_000_000
+# A line may go on in the next block; the csv module takes cells of twice as many characters.
+PLAIN_LINE = csv.field_size_limit() // 2
 SAMPLE = 1 << 16
 SAMPLE_ROWS = 5
 DELIMITERS = (",", ";", "\t")
@@ -52,27 +54,32 @@ def examine_file(open_file: OpenFile) -> Layout:
     """Look through a whole file. Raises FileProblem when it cannot be read to its end."""
     with closing(open_file()) as file:
         head = file.read(SAMPLE)
-    encoding = _find_encoding(open_file, head)
-    delimiter = _find_delimiter(_decode_sample(head, encoding))
+    text = _find_encoding(open_file, head)
+    delimiter = _find_delimiter(_decode_sample(head, text.encoding))
     header: list[str] = []
     sample: list[tuple[str, ...]] = []
     header_row = 0
     number = 0
-    try:
-        for number, cells in enumerate(read_rows(open_file, encoding=encoding, delimiter=delimiter), start=1):
-            if header:
-                if len(sample) < SAMPLE_ROWS and any(cells):
+    with closing(read_rows(open_file, encoding=text.encoding, delimiter=delimiter)) as rows:
+        try:
+            for number, cells in enumerate(rows, start=1):
+                if not header and any(cells):
+                    header = [name_column(name, column) for column, name in enumerate(cells, start=1)]
+                    header_row = number
+                    _check_header(header)
+                elif len(sample) < SAMPLE_ROWS and any(cells):
                     sample.append(tuple(cells[: len(header)]))
-            elif any(cells):
-                header, header_row = [name_column(name, column) for column, name in enumerate(cells, start=1)], number
-                _check_header(header)
-    except csv.Error as error:
-        raise FileProblem(FileFault.BAD_QUOTES, row=number + 1) from error
+                elif len(sample) == SAMPLE_ROWS and text.is_plain:
+                    # Nothing can be wrong with the rest, and what it says is read when it is imported.
+                    number = text.lines
+                    break
+        except csv.Error as error:
+            raise FileProblem(FileFault.BAD_QUOTES, row=number + 1) from error
     if not header:
         raise FileProblem(FileFault.EMPTY)
     if not sample:
         raise FileProblem(FileFault.NO_ROWS)
-    return Layout(encoding, delimiter, tuple(header), header_row, number - header_row, tuple(sample))
+    return Layout(text.encoding, delimiter, tuple(header), header_row, number - header_row, tuple(sample))
 
 
 def read_rows(open_file: OpenFile, *, encoding: str, delimiter: str) -> Generator[list[str]]:
@@ -89,7 +96,17 @@ def read_rows(open_file: OpenFile, *, encoding: str, delimiter: str) -> Generato
 # --- Encoding -------------------------------------------------------------------------------------------------------
 
 
-def _find_encoding(open_file: OpenFile, head: bytes) -> str:
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """What a file is as a text."""
+
+    encoding: str
+    lines: int
+    # Without quotation marks and endless cells: each of its lines is a row, whatever stands in it.
+    is_plain: bool
+
+
+def _find_encoding(open_file: OpenFile, head: bytes) -> _Text:
     if not head:
         raise FileProblem(FileFault.EMPTY)
     for magic, fault in _FORMATS:
@@ -97,10 +114,9 @@ def _find_encoding(open_file: OpenFile, head: bytes) -> str:
             raise FileProblem(fault, row=1)
     for encoding in _candidates(head):
         try:
-            _look_through(open_file, encoding)
+            return _look_through(open_file, encoding)
         except UnicodeDecodeError:
             continue
-        return encoding
     raise FileProblem(FileFault.ENCODING)
 
 
@@ -124,18 +140,27 @@ def _utf16_without_mark(head: bytes) -> str | None:
     return "utf-16-be" if even > half * 0.4 and odd < half * 0.05 else None
 
 
-def _look_through(open_file: OpenFile, encoding: str) -> None:
+def _look_through(open_file: OpenFile, encoding: str) -> _Text:
     """Raises UnicodeDecodeError, or FileProblem for a NUL or an endless line."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    lines, unbroken = 0, 0
+    lines, unbroken, is_plain, last = 0, 0, True, "\n"
     with closing(open_file()) as file:
         while block := file.read(BLOCK):
             text = decoder.decode(block)
             if "\0" in text:
                 raise FileProblem(FileFault.BINARY, row=lines + text[: text.index("\0")].count("\n") + 1)
             unbroken = _unbroken_after(text, unbroken, lines)
-            lines += text.count("\n")
+            lines += _count_breaks(text, last)
+            is_plain = is_plain and '"' not in text and max(map(len, text.split("\n"))) < PLAIN_LINE
+            last = text[-1:] or last
         decoder.decode(b"", final=True)
+    return _Text(encoding, lines + (last not in "\r\n"), is_plain)
+
+
+def _count_breaks(text: str, before: str) -> int:
+    """How many lines end in a text, by any of the marks that end one; ``before`` is the character that it follows."""
+    breaks = text.count("\n") + text.count("\r") - text.count("\r\n")
+    return breaks - (before == "\r" and text.startswith("\n"))
 
 
 def _unbroken_after(text: str, before: int, lines: int) -> int:

@@ -25,7 +25,14 @@ from intake.rules import (
     Issue,
     merge_answers,
 )
-from participants.rules import AddressError, parse_country, parse_email, parse_emails, parse_locale
+from participants.rules import (
+    AddressError,
+    new_ledger_ids,
+    parse_country,
+    parse_email,
+    parse_emails,
+    parse_locale,
+)
 
 # The columns of the table that chunks are copied into, and the cells of a person here.
 COLUMNS = (
@@ -40,8 +47,9 @@ COLUMNS = (
     "attributes",
     "opens",
     "clicks",
+    "ledger_id",
 )
-_NORM, _DETAILS, _ATTRIBUTES, _ANSWERS = 2, slice(3, 8), 8, slice(9, 11)
+_NORM, _DETAILS, _ATTRIBUTES, _ANSWERS, _LEDGER_ID = 2, slice(3, 8), 8, slice(9, 11), 11
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -94,7 +102,8 @@ class ParticipantReader(RowLister):
             numbers, rows = list(compress(numbers, landing)), list(compress(rows, landing))
             emails, norms = list(compress(emails, landing)), list(compress(norms, landing))
         columns: list[_Column] = [*zip(*rows, strict=True)] or [()] * len(self.header)
-        people = self._merge(zip(map(str, numbers), emails, norms, *self._cells(numbers, columns), strict=True), norms)
+        cells = [*self._cells(numbers, columns), new_ledger_ids(len(numbers))]
+        people = self._merge(zip(map(str, numbers), emails, norms, *cells, strict=True), norms)
         chunk = self.start_chunk()
         chunk.people = len(people)
         chunk.text = copy_text(map(_encoded, people) if self._attributes else people)
@@ -173,7 +182,7 @@ def _together(earlier: _Person, later: _Person) -> _Person:
     details = [new or old for old, new in zip(earlier[_DETAILS], later[_DETAILS], strict=True)]
     attributes = {**earlier[_ATTRIBUTES], **later[_ATTRIBUTES]} if later[_ATTRIBUTES] else earlier[_ATTRIBUTES]
     answers = map(merge_answers, earlier[_ANSWERS], later[_ANSWERS])
-    return (*later[:3], *details, attributes, *answers)
+    return (*later[:3], *details, attributes, *answers, later[_LEDGER_ID])
 
 
 def _encoded(person: _Person) -> tuple[str, ...]:

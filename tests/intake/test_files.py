@@ -173,3 +173,26 @@ def test_a_long_line_across_blocks_is_refused_and_a_shorter_one_is_not() -> None
         fault_of(b"email,note\n" + b"y" * 900_000 + b"\n" + b"x" * (LINE_LIMIT + 200_000)).fault
         is FileFault.LINE_TOO_LONG
     )
+
+
+ENDS = ("\n", "\r", "\r\n")
+
+
+@pytest.mark.parametrize("last", ["", *ENDS])
+@pytest.mark.parametrize("quote", ["", '"'], ids=["plain", "quoted"])
+@pytest.mark.parametrize("block", [1 << 20, 7, 1], ids=lambda size: f"block{size}")
+def test_rows_are_counted_as_the_reader_finds_them(
+    last: str, quote: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without quotation marks lines are counted, not read; line ends of all kinds, also across two blocks."""
+    monkeypatch.setattr("intake.readers.files.BLOCK", block)
+    lines = [f"p{number}@bakery.example,Zoë{ENDS[number % 3]}" for number in range(40)]
+    content = ("email,name\n" + "".join(lines) + f"\r\n{quote}last@bakery.example{quote},Max{last}").encode()
+    rows = list(read_rows(opener(content), encoding="utf-8", delimiter=","))
+    assert rows[-1] == ["last@bakery.example", "Max"]
+    assert examine(content).rows == len(rows) - 1 == 42
+
+
+def test_a_cell_too_long_for_the_reader_is_found_before_the_import_begins() -> None:
+    rows = b"ana@bakery.example,Ana\n" * 10
+    assert fault_of(b"email,name\n" + rows + b"max@bakery.example," + b"x" * 200_000 + b"\n").row == 12

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import pytest
 
@@ -54,6 +55,7 @@ def test_a_row_is_validated_and_normalised() -> None:
         ]
     )
     (person,) = people_in(chunk)
+    assert UUID(person.pop("ledger_id")).version == 4
     assert person | {"attributes": json.loads(person["attributes"])} == {
         "row_no": "2",
         "email": "Ana@Bakery.example",
@@ -234,3 +236,15 @@ def test_reading_ahead_stops_when_nobody_listens_any_more() -> None:
     assert next(ahead) == 1
     ahead.close()
     assert closed == [True]
+
+
+def test_people_of_a_chunk_have_names_of_their_own_that_begin_alike() -> None:
+    first, second = chunks_of([row(f"p{number}@bakery.example") for number in range(200)])
+    names = [[UUID(person["ledger_id"]) for person in people_in(chunk)] for chunk in (first, second)]
+    assert len({*names[0], *names[1]}) == 200
+    assert {name.variant for name in names[0]} == {RFC_4122}
+    beginnings = [{str(name)[:18] for name in chunk} for chunk in names]
+    assert len(beginnings[0]) == len(beginnings[1]) == 1
+    assert beginnings[0] != beginnings[1]
+    # In no order: the people of a chunk are in that of their addresses.
+    assert names[0] != sorted(names[0])

@@ -29,6 +29,8 @@ PROGRESS_SECONDS = 0.5
 
 
 class Command(BaseCommand):
+    # They are for those who deploy; here they would cost as much as fifty thousand people.
+    requires_system_checks = ()
     help = (
         "Import participants from a CSV file: UTF-8, UTF-16 or Latin-1, cut by comma, semicolon or tab, with a header. "
         "Columns are read by their names (email, country, locale, first_name, last_name, external_id, "
