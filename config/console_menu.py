@@ -79,6 +79,7 @@ CONSOLE_MENU: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             _item(_("Reports"), "bar_chart", "admin:campaigns_launch_changelist"),
+            _item(_("May have been sent"), "contact_support", "admin:delivery_uncertainmessage_changelist"),
             _item(_("Mailbox"), "inbox", "admin:delivery_caughtmessage_changelist"),
         ],
     },
@@ -91,6 +92,7 @@ CONSOLE_MENU: list[dict[str, Any]] = [
             _item(_("Connections"), "cable", "admin:delivery_connection_changelist"),
             _item(_("Websites' connections"), "route", "admin:delivery_websiteconnection_changelist"),
             _item(_("Signing keys"), "key", "admin:delivery_dkimkey_changelist"),
+            _item(_("Sending and alerts"), "notifications", "admin:delivery_sendingrules_changelist"),
             _item(_("Consent scopes"), "join_inner", "admin:websites_consentscope_changelist"),
             _item(_("Rule table"), "gavel", "admin:consent_rule_table"),
             _item(_("Consent history"), "verified", "admin:consent_seals"),

@@ -12,9 +12,12 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, F, OuterRef, QuerySet, Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
 from common.tenancy import tenant
+from delivery.connection_models import ConnectionKind
+from delivery.connections import provider_of
 from delivery.models import Mailing, MailingState, Message, MessageCall, MessageStatus, Purpose
 from delivery.selectors import sending_rules
 from delivery.sending_models import AutomaticResend, UnknownDecision
@@ -82,6 +85,37 @@ def resend_by_setting(organization: Organization, *, now: datetime) -> Resolved:
 def _without_data() -> QuerySet[MessageCall]:
     """What a call gave along is forgotten in its time; nothing is sent with its words missing."""
     return MessageCall.objects.filter(message=OuterRef("pk"), data__isnull=True)
+
+
+def may_be_sent_again(organization: Organization, message: Message) -> bool:
+    """Whether somebody is there to send it to, and something to send."""
+    with tenant(organization.pk):
+        return any(row.may_be_sent_again for row in _held(organization, [message.pk]))
+
+
+def decisions_about(organization: Organization, message: Message) -> list[UnknownDecision]:
+    """What was decided about it before, latest first."""
+    with tenant(organization.pk):
+        mine = UnknownDecision.objects.filter(organization=organization, message_id=message.pk)
+        return list(mine.select_related("decided_by").order_by("-decided_at"))
+
+
+def what_would_settle(message: Message) -> str:
+    """What could still come, or be looked up, that says whether it was sent."""
+    provider = provider_of(message.connection) if message.connection is not None else None
+    is_service = message.connection is not None and message.connection.kind == ConnectionKind.ESP
+    names = {"service": provider.name if provider else ""}
+    if is_service and provider is not None and provider.reports:
+        return (
+            _("A report of %(service)s settles it: that it was delivered, delayed, bounced or complained about.")
+            % names
+        )
+    if is_service:
+        return _("%(service)s sends no reports that Pli can take. Its own console shows what it took.") % names
+    return _(
+        "A bounce or a notice of delay settles it. A message that arrives makes no news: the log of the mail server "
+        "shows whether it took it."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization
+from campaigns.progress import WATCHED, progress_words
 from consent.selectors import local_day
 from consent.views import rule_table_rows
 from privacy.registers import open_requests
@@ -32,7 +33,14 @@ def launch_context(organization: Organization, launch_id: int) -> dict[str, Any]
     if launch is None:
         raise Http404
     report = report_launch(organization, launch)
-    return {"report": report, "chart": _chart(report), "title": launch.email.name}
+    progress = progress_words(organization, launch, now=timezone.now())
+    return {
+        "report": report,
+        "chart": _chart(report),
+        "title": launch.email.name,
+        "progress": progress,
+        "is_watched": launch.mailing.state in WATCHED and launch.mailing.expanded_at is not None,
+    }
 
 
 def rule_table_context(organization: Organization, *, now: datetime) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from campaigns.services import launch_email
 from common.tenancy import tenant
 from consent.models import Topic
 from delivery.connection_models import Connection, DkimKey, WebsiteConnection
-from delivery.models import CaughtMessage, Suppression
+from delivery.models import CaughtMessage, Message, Suppression, UncertainMessage
+from delivery.sending_models import Alert, SendingRules
 from intake.form_editing import create_form
 from intake.models import ConsentMove, Import, PeopleExport
 from participants.models import Participant
@@ -76,6 +77,8 @@ def rows(cast: Cast, now: datetime) -> dict[type[Model], Model]:
             WebsiteConnection.objects.create(**common, website=website, connection=connection),
             DkimKey.objects.create(**common, domain=f"{MARKER}.example", selector="s", algorithm="rsa", public_key="x"),
             Suppression.objects.create(**common, email_norm=f"{MARKER}@gone.example", reason="bounced"),
+            _in_doubt(bakery, launch),
+            _rules_and_alert(bakery),
             create_form(bakery, campaign, author=cast.ana, now=now),
             Import.objects.create(**common, filename=f"{MARKER}.csv", state="done", layout=LAYOUT),
             ConsentMove.objects.create(
@@ -88,6 +91,19 @@ def rows(cast: Cast, now: datetime) -> dict[type[Model], Model]:
             ),
         ]  # fmt: skip
     return {type(row): row for row in found}
+
+
+def _in_doubt(organization: Organization, launch: Launch) -> Model:
+    person = Participant.objects.get()
+    Message.objects.filter(mailing=launch.mailing).delete()
+    return UncertainMessage.objects.create(
+        organization=organization, mailing=launch.mailing, participant=person, status="unknown"
+    )
+
+
+def _rules_and_alert(organization: Organization) -> Model:
+    Alert.objects.create(organization=organization, kind="test", subject=MARKER, text=MARKER)
+    return SendingRules.objects.create(organization=organization)
 
 
 def console_pages(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
