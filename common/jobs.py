@@ -13,15 +13,18 @@ from django.db import transaction
 logger = logging.getLogger(__name__)
 
 
-def after_commit(task_name: str, **kwargs: Any) -> None:
-    """Ask Celery to run a task once this transaction stands.
+URGENT_QUEUE = "urgent"
+
+
+def after_commit(task_name: str, *, in_queue: str | None = None, **kwargs: Any) -> None:
+    """Ask Celery to run a task once this transaction stands, in the queue that the settings say or in ``in_queue``.
 
     A broker that is away loses nothing: the row that made the work due is found again by the beat schedule.
     """
 
     def send() -> None:
         try:
-            current_app.send_task(task_name, kwargs=kwargs)
+            current_app.send_task(task_name, kwargs=kwargs, queue=in_queue)
         except (kombu.exceptions.OperationalError, redis.exceptions.RedisError, OSError) as error:
             logger.warning("broker away, beat will find the work: %s (%s)", task_name, type(error).__name__)
 

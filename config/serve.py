@@ -1,14 +1,15 @@
-"""One service in the foreground, for containers: python -m config.serve web | worker | beat."""
+"""One service in the foreground, for containers: python -m config.serve web | worker | urgent | beat."""
 
 import os
 import sys
 from collections.abc import Callable, Sequence
 
-from config.services import Place, WrongVariableError, beat_command, web_command, worker_command
+from config.services import Place, WrongVariableError, beat_command, urgent_command, web_command, worker_command
 
 COMMANDS: dict[str, Callable[[Place], list[str]]] = {
     "web": lambda place: web_command(place.bind, place.port),
     "worker": lambda place: worker_command(),
+    "urgent": lambda place: urgent_command(),
     "beat": lambda place: beat_command(place.home),
 }
 

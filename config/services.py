@@ -11,7 +11,7 @@ from config.engine_home import CHECKOUT, EngineError, home_folder
 from config.processes import Program
 
 # Who is asked for work stops first, who does it next; the mailbox takes what they still send.
-STOP_ORDER = ("web", "beat", "worker", "mailbox")
+STOP_ORDER = ("web", "beat", "urgent", "worker", "mailbox")
 
 
 class WrongVariableError(EngineError):
@@ -83,6 +83,18 @@ def worker_command() -> list[str]:
     ]
 
 
+def urgent_command() -> list[str]:
+    """A worker of its own, since the others may be busy with a launch for seconds.
+
+    Its work waits for mail servers most of the time, so threads are enough, and save a process.
+    """
+    return [
+        *(sys.executable, "-m", "celery", "-A", "config", "worker", "--queues", "urgent", "--hostname", "urgent@%h"),
+        *("--pool", "threads", "--concurrency", "2"),
+        *("--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
+    ]
+
+
 def beat_command(home: Path) -> list[str]:
     # No pid file: after `kill -9` its number may be another process's, and beat would never start again.
     return [
@@ -105,5 +117,6 @@ def service_programs(place: Place, environ: Mapping[str, str], *, mailbox: bool)
     return programs | {
         "web": program("web", web_command(place.bind, place.port), 20.0),
         "worker": program("worker", worker_command(), 30.0),
+        "urgent": program("urgent", urgent_command(), 30.0),
         "beat": program("beat", beat_command(place.home), 10.0),
     }

@@ -113,3 +113,8 @@ def attribute_names(source: str) -> Iterator[str]:
     """The attributes that a source asks for, so that examples of people can have them."""
     for match in re.finditer(r"\battributes(?:\.([\w-]+)|\[\s*[\"']([^\"']+)[\"']\s*\])", source):
         yield match[1] or match[2]
+
+
+def data_names(source: str) -> list[str]:
+    """What a source wants to be given by a call, each name once, in the order in which it is asked for."""
+    return list(dict.fromkeys(re.findall(r"(?<![.\w])data\.([A-Za-z_][\w-]*)(?=[^{}]*[}%]\})", source)))

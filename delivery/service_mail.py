@@ -1,5 +1,8 @@
 """Sends service messages: one person, one message, nothing measured. Claim, mark as being sent, hand over, record.
 
+Somebody waits for them, so they pass launches: in the queue, in the limits of a connection, and in the number of
+messages that it takes while it warms up.
+
 The steps are those of ``sending``, with the same promise: what stood in *sending* when a worker died is unknown, and is
 never sent again by itself.
 """
@@ -9,10 +12,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from accounts.models import Organization
 from common.tenancy import tenant
@@ -22,6 +26,7 @@ from delivery.models import MessageStatus, ServiceMessage, Suppression
 from delivery.outbox import CLAIM_LEASE
 from delivery.outcomes import ERROR_LENGTH, SENDING_LEASE, settle
 from delivery.rules import FIRST_RETRY, blocking_reasons
+from delivery.throttle import Limits, quota_left
 from delivery.transports import Courier, Outcome, Outgoing, Result, courier_for
 from participants.rules import normalise_email
 from websites.models import Website
@@ -52,7 +57,9 @@ def send_service_messages(
         while deadline is None or time.monotonic() < deadline:
             ready = _claim(organization, now=clock())
             if ready is None:
-                break
+                if not counter.wait_for_room(deadline):
+                    break
+                continue
             for one in _by_website(ready):
                 outcomes = _hand_over(organization, counter, one, now=clock())
                 sent += sum(outcome.result is Result.ACCEPTED for outcome in outcomes)
@@ -67,6 +74,8 @@ class _Counter:
     def __init__(self, organization: Organization) -> None:
         self._organization = organization
         self._ways: dict[int, tuple[Way, Courier]] = {}
+        # When the first of those that a limit held back may leave.
+        self._room_at: float | None = None
 
     def way_of(self, website: Website, *, now: datetime) -> tuple[Way, Courier]:
         """Raises NoWayError while the website's mail cannot leave."""
@@ -79,6 +88,18 @@ class _Counter:
         """Look for another way the next time: this one is broken."""
         _way, courier = self._ways.pop(website.pk)
         courier.close()
+
+    def note_wait(self, seconds: float) -> None:
+        room_at = time.monotonic() + seconds
+        self._room_at = room_at if self._room_at is None else min(room_at, self._room_at)
+
+    def wait_for_room(self, deadline: float | None) -> bool:
+        """Wait until a limit lets the next one pass. False when there is none in this run; beat finds those later."""
+        if self._room_at is None or deadline is None or self._room_at >= deadline:
+            return False
+        time.sleep(max(0.0, self._room_at - time.monotonic()))
+        self._room_at = None
+        return True
 
     def close(self) -> None:
         for _way, courier in self._ways.values():
@@ -97,13 +118,20 @@ def _give_up_lost(organization: Organization, *, now: datetime) -> None:
     lost.update(status=MessageStatus.UNKNOWN, due_at=None, text="", html="")
 
 
-def _hold_back(organization: Organization, ready: Sequence[_Ready], words: str, *, now: datetime) -> None:
-    """There is no way out for mail yet: look again later, and say why."""
+def _hold_back(
+    organization: Organization,
+    ready: Sequence[_Ready],
+    words: str,
+    *,
+    now: datetime,
+    after: timedelta = FIRST_RETRY,
+) -> None:
+    """They cannot leave yet: look again later, and say why."""
     with tenant(organization.pk):
         held = ServiceMessage.objects.filter(
             organization=organization, pk__in=[one.message.pk for one in ready], status__in=OPEN_STATES
         )
-        held.update(status=MessageStatus.QUEUED, due_at=now + FIRST_RETRY, error=words[:ERROR_LENGTH])
+        held.update(status=MessageStatus.QUEUED, due_at=now + after, error=words[:ERROR_LENGTH])
 
 
 # --- Claiming ---------------------------------------------------------------------------------------------------------
@@ -206,6 +234,7 @@ def _hand_over(
     except NoWayError as error:
         _hold_back(organization, ready, error.words, now=now)
         return []
+    ready = _admitted(organization, counter, way, ready, now=now)
     leaving = _mark_leaving(organization, ready, now=now)
     group = [one for one in ready if one.message.pk in leaving]
     if not group:
@@ -217,6 +246,29 @@ def _hand_over(
         counter.forget(website)
     _record(organization, {one.message.pk: one.message for one in group}, outcomes, now=now)
     return outcomes
+
+
+def _admitted(
+    organization: Organization, counter: _Counter, way: Way, ready: Sequence[_Ready], *, now: datetime
+) -> Sequence[_Ready]:
+    """Those that the limits of the connection let pass now; the others wait for their moment."""
+    limits = Limits(way.connection, urgent=True) if way.connection is not None else None
+    if way.connection is None or limits is None or not limits.are_set:
+        return ready
+    today = now.date()
+    admission = limits.admit([one.outgoing.recipient.rpartition("@")[2] for one in ready], today=today)
+    waits = dict(admission.put_off)
+    held = [position for position in range(len(ready)) if position not in {*admission.leaving, *waits}]
+    if held and quota_left(way.connection, today=today, urgent=True) == 0:
+        words = _("%(connection)s warms up and has taken what it may take today; the others leave tomorrow.")
+        named = words % {"connection": way.connection.name}
+        _hold_back(organization, [ready[position] for position in held], named, now=now)
+    else:
+        waits |= dict.fromkeys(held, admission.wait)
+    for position, wait in waits.items():
+        counter.note_wait(wait)
+        _hold_back(organization, [ready[position]], "", now=now, after=timedelta(seconds=wait))
+    return [ready[position] for position in admission.leaving]
 
 
 def _mark_leaving(organization: Organization, ready: Sequence[_Ready], *, now: datetime) -> set[int]:

@@ -22,7 +22,7 @@ from tests.config.processes import ROOT, clean_environ
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("migrate", "web", "worker", "beat")
+OURS = ("migrate", "web", "worker", "urgent", "beat")
 VARIABLE = re.compile(r"\b((?:PLI|DATABASE|REDIS)_[A-Z_]+)\b")
 PASSWORDS = {f"POSTGRES_{role}_PASSWORD": f"{role.lower()}-password" for role in ("OWNER", "APP", "RECORDER")}
 
