@@ -235,7 +235,8 @@ def note_trouble(mailing: Mailing, words: str) -> None:
 
 def ask_to_send(mailing: Mailing) -> None:
     """Let a worker begin as soon as this transaction stands."""
-    jobs.after_commit(SEND_TASK, organization_id=mailing.organization_id, mailing_id=mailing.pk)
+    queue = jobs.URGENT_QUEUE if mailing.urgent else None
+    jobs.after_commit(SEND_TASK, in_queue=queue, organization_id=mailing.organization_id, mailing_id=mailing.pk)
 
 
 def add_message(organization: Organization, mailing: Mailing, participant: Participant, *, now: datetime) -> bool:
