@@ -184,6 +184,7 @@ def _create_mailing(
         now=now,
         untracked=untracked_of(email),
         exempt_approved=is_exempt_approved(organization, email),
+        exit_screen=email.kind == EmailKind.EXIT_SCREEN,
     )
 
 

@@ -32,6 +32,10 @@ class HttpError(OSError):
     """The answer cannot be used; the message says why."""
 
 
+class UnansweredError(HttpError):
+    """The request left, wholly or in part, and no answer came: nobody knows whether it was taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
     status: int
@@ -122,21 +126,26 @@ def fetch(
     timeout: float = 10.0,
     largest: int = 1_000_000,
 ) -> HttpAnswer:
-    """One request. No redirect is followed, no more than ``largest`` bytes are read; OSError when it fails."""
+    """One request. No redirect is followed, no more than ``largest`` bytes are read.
+
+    OSError when it fails: UnansweredError when it may have arrived, another one when nothing left.
+    """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise HttpError(_("This is not an address that can be asked: %(url)s") % {"url": url})
     kind = SafeHttpsConnection if parts.scheme == "https" else SafeHttpConnection
     connection = kind(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80), timeout=timeout)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    # Until here nothing has left.
+    connection.connect()
     try:
         connection.request(method, target, body=body, headers=dict(headers or {}))
         response = connection.getresponse()
         content = response.read(largest + 1)
-    except http.client.HTTPException as error:
-        raise HttpError(str(error) or type(error).__name__) from error
+    except (http.client.HTTPException, OSError) as error:
+        raise UnansweredError(str(error) or type(error).__name__) from error
     finally:
         connection.close()
     if len(content) > largest:
-        raise HttpError(_("The answer is longer than %(bytes)s bytes.") % {"bytes": largest})
+        raise UnansweredError(_("The answer is longer than %(bytes)s bytes.") % {"bytes": largest})
     return HttpAnswer(response.status, dict(response.headers.items()), content)

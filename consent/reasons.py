@@ -70,6 +70,7 @@ REASONS: Mapping[Reason, _StrPromise] = {
     Reason.PREVIEW: _("Not measured: previews never are."),
     Reason.WEB_VERSION: _("Not measured: the web version never is."),
     Reason.CONSENT_REQUEST: _("Not measured: messages that ask for consent never are."),
+    Reason.SENT_OUTSIDE: _("Not measured by Pli: an outside sender sent it, and was told whom it may measure."),
 }
 
 # What a website permits for the people of one country.

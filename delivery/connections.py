@@ -105,6 +105,8 @@ def account_for(connection: Connection) -> Account:
     """How to reach it; TransportNotConfiguredError when nothing is there to be reached."""
     if connection.kind == ConnectionKind.BUILTIN:
         return account_of(connection.organization)
+    if connection.kind == ConnectionKind.PUSH:
+        raise TransportNotConfiguredError(only_exit_screens(connection))
     secrets = secrets_of(connection)
     if connection.kind == ConnectionKind.ESP:
         return EspAccount(connection.provider, {**connection.options, **secrets})
@@ -116,6 +118,14 @@ def account_for(connection: Connection) -> Account:
         secrets.get("password", ""),
         is_judged=True,
     )
+
+
+def only_exit_screens(connection: Connection) -> str:
+    """Why an outside sender takes no other mail."""
+    return _(
+        "%(connection)s is an outside sender: it takes exit-screen emails only. Choose a mail server or a sending "
+        "service for all other mail."
+    ) % {"connection": connection.name}
 
 
 def built_in(organization: Organization) -> Connection:
@@ -140,7 +150,8 @@ def delete_connection(organization: Organization, connection: Connection) -> Non
 def uses_of(organization: Organization, connection: Connection) -> list[str]:
     """Who needs a connection, in words; empty when it can go."""
     rows = WebsiteConnection.objects.filter(organization=organization)
-    rows = rows.filter(Q(connection=connection) | Q(fallback=connection)).select_related("website")
+    uses_it = Q(connection=connection) | Q(fallback=connection) | Q(outside=connection)
+    rows = rows.filter(uses_it).select_related("website")
     uses = [row.website.name for row in rows]
     if connection.is_default:
         uses.append(_("every website without a connection of its own"))
@@ -264,6 +275,11 @@ def connections_of(organization: Organization, website: Website) -> list[Connect
             return [one for one in (row.connection, row.fallback) if one is not None]
         default = Connection.objects.filter(organization=organization, is_default=True)
         return list(default.select_related("organization"))
+
+
+def may_use(organization: Organization, connection: Connection, *, now: datetime) -> bool:
+    """Whether a connection works, or it is time to try it again."""
+    return connection.broken_since is None or _may_probe(organization, connection, now=now)
 
 
 def why_not_send(organization: Organization, website: Website, *, now: datetime) -> str:

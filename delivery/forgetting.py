@@ -12,6 +12,7 @@ from django.db.models.functions import Lower
 from accounts.models import Organization
 from common.jobs import after_commit
 from delivery.models import CaughtMessage, Message, MessageCall, MessageStatus, ServiceMessage, Suppression
+from delivery.outside import mark_erased
 from participants.models import Participant
 from tracking.forgetting import forget_hits
 from tracking.models import HitKind, TrackedMessage
@@ -23,6 +24,7 @@ def forget_sent(organization: Organization, participant: Participant, *, now: da
     What waits to be sent is cancelled. Says why no mail, or no marketing mail, was sent to the address.
     """
     _forget_copies(organization, participant, now=now)
+    mark_erased(organization, participant, now=now)
     messages = Message.objects.filter(organization=organization, participant=participant)
     MessageCall.objects.filter(organization=organization, message__in=messages).delete()
     waiting = When(status__in=[MessageStatus.QUEUED, MessageStatus.CLAIMED], then=Value(MessageStatus.CANCELLED.value))

@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from common.tenancy import tenant
 from delivery.alerts import AlertKind, about, alert_owners, in_their_language, name_of
 from delivery.composing import Composer
+from delivery.connection_models import Connection
 from delivery.connections import NoWayError, Way, note_failure, note_success, way_for
 from delivery.models import Mailing, MailingState, MessageStatus
 from delivery.outbox import (
@@ -35,6 +36,8 @@ from delivery.outbox import (
     release_claims,
 )
 from delivery.outcomes import Settled, keep_sending, record, settle
+from delivery.outside_senders import outside_sender
+from delivery.pushing import hand_over
 from delivery.selectors import is_due
 from delivery.services import begin_mailing, finish_mailing, note_consent_requests, note_trouble, pause_mailing
 from delivery.spikes import look_for_spike
@@ -78,6 +81,9 @@ def send_mailing(
     if mailing is None:
         return Progress()
     try:
+        outside = _outside_sender_of(mailing, now=clock())
+        if outside is not None:
+            return _hand_over(mailing, outside, stop_after=stop_after, clock=clock)
         way = _way_of(mailing, now=clock())
     except NoWayError as error:
         _say_why_nothing_leaves(mailing, error.words, lasting=error.lasting, now=clock())
@@ -105,6 +111,20 @@ def _quota_left(mailing: Mailing, way: Way, *, now: datetime) -> int | None:
     if way.connection is None:
         return None
     return quota_left(way.connection, today=now.date(), urgent=mailing.urgent)
+
+
+def _outside_sender_of(mailing: Mailing, *, now: datetime) -> Connection | None:
+    """Who sends the mailing instead of us: exit-screen emails may be handed over, nothing else."""
+    return outside_sender(mailing.organization, mailing.website, now=now) if mailing.exit_screen else None
+
+
+def _hand_over(
+    mailing: Mailing, outside: Connection, *, stop_after: float | None, clock: Callable[[], datetime]
+) -> Progress:
+    handed = hand_over(mailing, outside, stop_after=stop_after, clock=clock)
+    if handed.trouble is not None:
+        _say_why_nothing_leaves(mailing, handed.trouble.words, lasting=handed.trouble.lasting, now=clock())
+    return Progress(handed.counts, more_due=handed.more_due)
 
 
 def _way_of(mailing: Mailing, *, now: datetime) -> Way:
@@ -263,7 +283,7 @@ class _Run:
     def _wait_for_room(self, seconds: float) -> None:
         if seconds > 0:
             time.sleep(min(seconds, LISTEN_SECONDS))
-        elif self._way.connection is not None and _quota_left(self._mailing, self._way, now=self._clock()) == 0:
+        elif _quota_left(self._mailing, self._way, now=self._clock()) == 0:
             self._stopped = self._halted = True
 
     # --- Handing over and recording

@@ -29,6 +29,7 @@ from delivery.models import (
     Suppression,
     SuppressionReason,
 )
+from delivery.outside import mark_address
 from delivery.refusals import add_reason
 from delivery.refusals import is_suppressed_hash as is_suppressed_hash
 from delivery.refusals import suppress_hash as suppress_hash
@@ -130,11 +131,13 @@ def create_mailing(
     now: datetime,
     untracked: Untracked | None = None,
     exempt_approved: bool = False,
+    exit_screen: bool = False,
 ) -> Mailing:
     """A mailing of frozen content. It is sent once its messages are written and its time has come.
 
     ``untracked``: why nothing of it is measured, whatever the settings say. ``exempt_approved``: two people said that
-    it serves its exempt purpose and nothing else (rule S6).
+    it serves its exempt purpose and nothing else (rule S6). ``exit_screen``: it answers people who take part, and may
+    be handed to an outside sender.
     """
     with tenant(organization.pk):
         return Mailing.objects.create(
@@ -145,6 +148,7 @@ def create_mailing(
             purpose=Purpose(purpose),
             untracked=untracked or "",
             exempt_approved=exempt_approved,
+            exit_screen=exit_screen,
             not_before=not_before,
             created_at=now,
         )
@@ -300,6 +304,8 @@ def suppress(
             reason=SuppressionReason(reason),
             defaults={"source": source[:120], "created_at": now},
         )
+        if created:
+            mark_address(organization, email_norm, now=now)
         if created and reason != SuppressionReason.BOUNCED:
             # A restored backup must not forget what a person wants (rule D3).
             theirs = Participant.objects.filter(organization=organization, email_norm=email_norm)
@@ -349,12 +355,15 @@ def queue_service_message(
     return message
 
 
-def lift_suppression(organization: Organization, email_norm: str, *, reason: SuppressionReason | str) -> bool:
+def lift_suppression(
+    organization: Organization, email_norm: str, *, reason: SuppressionReason | str, now: datetime
+) -> bool:
     """Send to an address again, since its owner asked for it. False when nothing kept mail from it."""
     with tenant(organization.pk):
         rows = Suppression.objects.filter(
             organization=organization, email_norm=email_norm, reason=SuppressionReason(reason)
         )
+        mark_address(organization, email_norm, now=now)
         return rows.delete()[0] > 0
 
 

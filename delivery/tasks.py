@@ -7,12 +7,14 @@ from django.utils import timezone
 
 from accounts.models import Organization
 from common.tenancy import call_door, tenant
-from delivery import alerts, care, returns, sending, service_mail
+from delivery import alerts, care, pushing_changes, returns, sending, service_mail
 from delivery.models import Mailing
 from delivery.selectors import needs_sender
 from delivery.services import SEND_SERVICE_TASK, SEND_TASK, ask_to_send
 
 RUN_SECONDS = 5.0
+# Beat asks every five seconds; one connection that is slow must not keep the others waiting for long.
+TELL_SECONDS = 4.0
 
 
 @shared_task(name=SEND_TASK)
@@ -63,6 +65,13 @@ def look_after_sending() -> None:
     now = timezone.now()
     for (organization_id,) in call_door("door_sending_troubles", [now]):
         care.look_after_sending(organization_id, now=now)
+
+
+@shared_task(name="delivery.tell_outside_senders")
+def tell_outside_senders() -> None:
+    """What changed about people whom outside senders know from us."""
+    for organization_id, connection_id in call_door("door_outside_senders"):
+        pushing_changes.tell_changes(organization_id, connection_id, stop_after=TELL_SECONDS)
 
 
 def _ask_if_needed(organization_id: int, mailing_id: int) -> None:

@@ -225,7 +225,7 @@ def _apply_topics(organization: Organization, participant: Participant, waiting:
             confirm_subscription(organization, subscription, now=now)
     if waiting.topics:
         # Only an address that ended its mail itself gets it again so; a complaint or a dead mailbox stays what it is.
-        lift_suppression(organization, participant.email_norm, reason=SuppressionReason.UNSUBSCRIBED)
+        lift_suppression(organization, participant.email_norm, reason=SuppressionReason.UNSUBSCRIBED, now=now)
 
 
 # --- Time -------------------------------------------------------------------------------------------------------------

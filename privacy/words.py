@@ -89,6 +89,7 @@ def decision_reason(reason: str) -> str:
         "preview": _("It was a preview."),
         "web_version": _("It was read on the web."),
         "consent_request": _("It asked for your consent, and such messages are not measured."),
+        "sent_outside": _("Another service sent it, and was told whether you may be measured."),
     }.get(reason, "")
 
 

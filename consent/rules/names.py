@@ -71,6 +71,8 @@ class Untracked(StrEnum):
     PREVIEW = "preview"
     WEB_VERSION = "web_version"
     CONSENT_REQUEST = "consent_request"
+    # Handed to an outside sender, who measures by itself whom Pli says it may.
+    SENT_OUTSIDE = "sent_outside"
 
 
 class Basis(StrEnum):
@@ -135,6 +137,7 @@ class Reason(StrEnum):
     PREVIEW = "preview"
     WEB_VERSION = "web_version"
     CONSENT_REQUEST = "consent_request"
+    SENT_OUTSIDE = "sent_outside"
 
 
 # Copies measured for an exempt purpose: what they record is for that purpose alone (S6), and no base of a rate.

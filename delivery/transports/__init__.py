@@ -16,6 +16,16 @@ from delivery.transports.accounts import (
 )
 from delivery.transports.members import MemberMailBackend
 from delivery.transports.pool import Courier, GroupSent, SmtpPool, courier_for
+from delivery.transports.push import (
+    PushAccount,
+    Pusher,
+    PushEvent,
+    PushMessage,
+    PushPerson,
+    PushState,
+    PushTroubleError,
+)
+from delivery.transports.pushers import pusher_for
 from delivery.transports.smtp import Outcome, Outgoing, Result, SmtpConnection, SmtpTroubleError
 
 __all__ = [
@@ -27,6 +37,13 @@ __all__ = [
     "MemberMailBackend",
     "Outcome",
     "Outgoing",
+    "PushAccount",
+    "PushEvent",
+    "PushMessage",
+    "PushPerson",
+    "PushState",
+    "PushTroubleError",
+    "Pusher",
     "Result",
     "Security",
     "SmtpAccount",
@@ -38,4 +55,5 @@ __all__ = [
     "courier_for",
     "mailbox_password",
     "parse_smtp_url",
+    "pusher_for",
 ]

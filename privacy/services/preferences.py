@@ -127,7 +127,7 @@ def subscribe_to_topic(
     organization: Organization, participant: Participant, topic: Topic, *, language: str, source: str, now: datetime
 ) -> None:
     """The person asks for a topic. Whoever had left everything comes back for this topic alone."""
-    lift_suppression(organization, participant.email_norm, reason=SuppressionReason.UNSUBSCRIBED)
+    lift_suppression(organization, participant.email_norm, reason=SuppressionReason.UNSUBSCRIBED, now=now)
     with translation.override(language):
         wording = words.topic_request(topic.name, topic.website.name)
     text = _text(organization, wording, [asks_for_topic(topic)], language, now=now)
