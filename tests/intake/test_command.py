@@ -18,7 +18,8 @@ from delivery.models import Suppression
 from intake.models import Import, ImportState
 from participants.models import Participant
 from tests.support.cast import Cast
-from tests.support.world import make_topic, make_website
+from tests.support.world import loosen, make_topic, make_website
+from websites.models import ConsentScope
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
@@ -109,3 +110,32 @@ def test_two_organizations_of_one_name_are_told_apart_by_their_ids(cast: Cast, f
         cast.cinema.save(update_fields=["name"])
     with pytest.raises(CommandError, match=str(cast.cinema.public_id)):
         run(file)
+
+
+def test_informed_people_and_their_scope_come_the_same_way(cast: Cast, now: datetime, tmp_path: Path) -> None:
+    website = make_website(cast.bakery, cast.ana, now=now, country="FR")
+    with tenant(cast.bakery.pk):
+        brand = ConsentScope.objects.create(organization=cast.bakery, name="Brand")
+    loosen(cast.bakery, website, now=now, consent_scope=brand.pk)
+    path = tmp_path / "people.csv"
+    path.write_text("email,country\nzoe@b.example,FR\ngreta@b.example,DE\n")
+    days = ["--informed-collected-at=2025-05-01", "--informed-at=2026-06-01"]
+    said = ["--informed=existing", *days, "--informed-evidence=crm", "--vouched-by=Ana"]
+    for options, words in (
+        (said, "No website of the consent scope “Bakery” has a notice"),
+        ([*said, "--informed-notice=Cheese"], "There is no notice 'Cheese'"),
+        (["--consent-scope=Cheese"], "There is no consent scope 'Cheese'"),
+        (["--informed-notice=Daily bread", "--consent-scope=Brand"], "this lacks: why they count as informed"),
+        (
+            [*said, "--informed-notice=Daily bread", "--consent-scope=Brand", "--informed-at=1 June"],
+            "Write the day as 2026-05-31",
+        ),
+    ):
+        with pytest.raises(CommandError, match=words):
+            run(path, *options)
+    report = run(path, *said, "--informed-notice=Daily bread/en", "--consent-scope=Brand")
+    assert "1 person recorded as informed, did not refuse" in report
+    assert "1 person stays unknown, since being informed does not count where they are" in report
+    with tenant(cast.bakery.pk):
+        choice = Choice.objects.get()
+        assert (choice.opens, choice.scope_id, choice.informed_ground) == ("informed", brand.pk, "existing")
