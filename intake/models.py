@@ -264,6 +264,8 @@ class ConsentMove(TenantModel):
     last_id = models.BigIntegerField(default=0)
     # {"people": 1, "applied": 2, "no_provenance": 3, …}
     counts = models.JSONField(default=dict)
+    # Why it stopped, for the person who started it.
+    message = models.CharField(max_length=500, blank=True, default="", db_default="")
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by"))
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     heartbeat_at = models.DateTimeField(null=True)

@@ -1,20 +1,23 @@
 """Moves answers into the native tracking consent: from an attribute of one's own, or yeses whose evidence came later.
 
 Carried out in chunks of people, each in a transaction of its own with how far the move got; may be killed at any moment
-and run again. Every answer goes through ``record_choices``: a person's own act outranks it (C6), and without
-provenance a yes stays unknown and is listed (C7).
+and run again. What fails by itself says so on its page, and goes on from there when somebody asks for it. Every answer
+goes through ``record_choices``: a person's own act outranks it (C6), and without provenance a yes stays unknown and is
+listed (C7).
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
-from django.utils import timezone
+from django.conf import settings
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
@@ -26,6 +29,8 @@ from intake.models import ConsentMove, Import, ImportState, MoveOrigin, Unproven
 from intake.proven import answers_of, forget_hits_of_refusals
 from intake.rules import PROVENANCE, has_provenance, missing_provenance
 from websites.models import ConsentScope
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 20_000
 TRIES = 5
@@ -127,9 +132,47 @@ def run_move(organization_id: int, move_id: int, *, clock: Callable[[], datetime
     """Move what is not moved yet."""
     if not _claim(organization_id, move_id, now=clock()):
         return _load(organization_id, move_id)
-    while _run_chunk(organization_id, move_id, clock):
-        pass
+    try:
+        while _run_chunk(organization_id, move_id, clock):
+            pass
+    except OperationalError:
+        # The database is away, so nothing can be written down either. Found again when it is back.
+        raise
+    except Exception:
+        _note_failure(organization_id, move_id, now=clock())
+        raise
     return _load(organization_id, move_id)
+
+
+def _note_failure(organization_id: int, move_id: int, *, now: datetime) -> None:
+    """It would fail again: somebody has to know, and it is not tried for ever."""
+    with tenant(organization_id):
+        move = ConsentMove.objects.select_for_update(of=("self",)).select_related("created_by").filter(pk=move_id)
+        current = move.first()
+        if current is None or current.state != ImportState.RUNNING:
+            return
+        with translation.override((current.created_by and current.created_by.locale) or settings.LANGUAGE_CODE):
+            current.message = _("An error of ours stopped the move. What is counted here is moved; the rest is not.")
+        current.state, current.finished_at = ImportState.FAILED, now
+        current.save(update_fields=["state", "finished_at", "message"])
+
+
+def continue_move(organization: Organization, move: ConsentMove, *, now: datetime) -> ConsentMove:
+    """Go on with a move that was stopped by an error, with the people who are not moved yet."""
+    with transaction.atomic():
+        current = ConsentMove.objects.select_for_update(of=("self",)).get(organization=organization, pk=move.pk)
+        if not may_continue_move(current):
+            raise MoveRefused(_("This move cannot go on."))
+        current.state, current.finished_at, current.message = ImportState.QUEUED, None, ""
+        current.heartbeat_at = now
+        current.save(update_fields=["state", "finished_at", "message", "heartbeat_at"])
+    after_commit("intake.run_move", organization_id=organization.pk, move_id=move.pk)
+    return current
+
+
+def may_continue_move(move: ConsentMove) -> bool:
+    """Whether it was stopped by an error."""
+    return move.state == ImportState.FAILED
 
 
 def _load(organization_id: int, move_id: int) -> ConsentMove:

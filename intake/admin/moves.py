@@ -23,7 +23,16 @@ from intake.admin.imports import READERS
 from intake.exporting import start_export
 from intake.models import ConsentMove, Import, PeopleExport
 from intake.move_forms import EvidenceForm, MoveForm
-from intake.moving import MoveRefused, add_evidence, attribute_names, attribute_values, start_move, try_move
+from intake.moving import (
+    MoveRefused,
+    add_evidence,
+    attribute_names,
+    attribute_values,
+    continue_move,
+    may_continue_move,
+    start_move,
+    try_move,
+)
 from intake.selectors import scopes_of, unproven_sources
 
 
@@ -49,7 +58,7 @@ class ConsentMoveAdmin(PagesBelowRowsAdmin):
         evidence = path(
             "unproven/<str:origin>/<int:pk>/", self.admin_site.admin_view(self.evidence_view), name=f"{name}_evidence"
         )
-        return [listed, evidence, *super().get_urls()]
+        return [listed, evidence, self.button("continue", self._continue), *super().get_urls()]
 
     # --- Planning -----------------------------------------------------------------------------------------------------
 
@@ -87,10 +96,21 @@ class ConsentMoveAdmin(PagesBelowRowsAdmin):
         move = self.find_or_404(request, int(object_id)) if object_id.isdecimal() else None
         if move is None:
             raise Http404
-        waiting = move.unproven_yeses.count()
-        return self._page(
-            request, "intake/move_report.html", {"move": move, "lines": outcome_lines(move.counts), "waiting": waiting}
-        )
+        context = {
+            "move": move,
+            "lines": outcome_lines(move.counts),
+            "waiting": move.unproven_yeses.count(),
+            "may_continue": may_continue_move(move),
+        }
+        return self._page(request, "intake/move_report.html", context)
+
+    def _continue(self, request: HttpRequest, move: ConsentMove) -> None:
+        try:
+            continue_move(organization_of(request), move, now=timezone.now())
+        except MoveRefused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, _("The move goes on."))
 
     # --- Yeses without provenance -------------------------------------------------------------------------------------
 

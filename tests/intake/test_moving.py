@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from accounts.models import Organization
-from common.tenancy import tenant
+from common.tenancy import call_door, tenant
 from consent.models import Choice, ChoiceEvent
 from consent.rules import ChoiceValue
 from consent.selectors import consent_columns
+from consent.verification import verify_ledger
+from intake import moving
 from intake.exporting import run_export, start_export
 from intake.imports import run_import
 from intake.models import ConsentMove, ImportState, PeopleExport, UnprovenYes
-from intake.moving import MovePlan, MoveRefused, add_evidence, attribute_values, run_move, start_move, try_move
+from intake.moving import (
+    MovePlan,
+    MoveRefused,
+    add_evidence,
+    attribute_values,
+    continue_move,
+    run_move,
+    start_move,
+    try_move,
+)
 from participants.models import Participant
 from tests.campaigns.console import signed_in
 from tests.intake.importing import prepare
@@ -148,6 +162,101 @@ def test_a_plan_that_says_nothing_is_refused(cast: Cast, scope: ConsentScope, no
     for wrong in (plan(scope, mapping={"Oui": ""}), plan(scope, opens=False, clicks=False)):
         with tenant(cast.bakery.pk), pytest.raises(MoveRefused):
             start_move(cast.bakery, wrong, author=cast.ana, now=now)
+
+
+# --- Cut short --------------------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of the run gets to say anything."""
+
+
+@pytest.fixture
+def stop_in_chunk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, BaseException], None]:
+    """Chunks of two people; one of them writes everything, and does not get to its end."""
+    real = moving.record_choices
+    monkeypatch.setattr(moving, "CHUNK", 2)
+
+    def stop(number: int, error: BaseException) -> None:
+        chunks = count(1)
+
+        def record(*args: Any, **options: Any) -> Any:
+            verdicts = real(*args, **options)
+            if next(chunks) == number:
+                raise error
+            return verdicts
+
+        monkeypatch.setattr(moving, "record_choices", record)
+
+    return stop
+
+
+def begin(cast: Cast, scope: ConsentScope, now: datetime, people: int = 7) -> ConsentMove:
+    for number in range(people):
+        make_participant(cast.bakery, f"p{number}@mail.example.org", attributes={"optin": "Oui"}, now=now)
+    with tenant(cast.bakery.pk):
+        return start_move(cast.bakery, plan(scope), author=cast.ana, now=now)
+
+
+def require_whole(cast: Cast, done: ConsentMove, people: int = 7) -> None:
+    assert (done.state, done.message) == (ImportState.DONE, "")
+    assert done.counts == {"people": people, "applied": 2 * people}
+    assert answers(cast) == dict.fromkeys((f"p{number}" for number in range(people)), ("yes", "yes"))
+    with tenant(cast.bakery.pk):
+        # Each once: opens and clicks.
+        assert ChoiceEvent.objects.count() == 2 * people
+        assert [*verify_ledger(cast.bakery)] == []
+
+
+def test_a_move_that_was_killed_goes_on_after_its_last_chunk(
+    cast: Cast, scope: ConsentScope, stop_in_chunk: Callable[[int, BaseException], None], now: datetime
+) -> None:
+    started = begin(cast, scope, now)
+    stop_in_chunk(2, Killed())
+    with pytest.raises(Killed):
+        run_move(cast.bakery.pk, started.pk, clock=lambda: now)
+    with tenant(cast.bakery.pk):
+        started.refresh_from_db()
+        assert (started.state, started.counts) == (ImportState.RUNNING, {"people": 2, "applied": 4})
+        assert ChoiceEvent.objects.count() == 4
+    soon, later_on = later(now, seconds=30), later(now, minutes=2)
+    assert run_move(cast.bakery.pk, started.pk, clock=lambda: soon).state == ImportState.RUNNING
+    assert (cast.bakery.pk, started.pk) in call_door("door_waiting_moves", [later_on])
+    require_whole(cast, run_move(cast.bakery.pk, started.pk, clock=lambda: later_on))
+    assert call_door("door_waiting_moves", [later(now, days=1)]) == []
+
+
+def test_a_move_that_fails_says_so_and_goes_on_when_it_is_asked_to(
+    cast: Cast, scope: ConsentScope, stop_in_chunk: Callable[[int, BaseException], None], now: datetime
+) -> None:
+    started = begin(cast, scope, now)
+    stop_in_chunk(3, RuntimeError())
+    with pytest.raises(RuntimeError):
+        run_move(cast.bakery.pk, started.pk, clock=lambda: now)
+    # It is not tried again by itself.
+    assert call_door("door_waiting_moves", [later(now, days=1)]) == []
+    address = f"/console/intake/consentmove/{started.pk}/"
+    page = signed_in(cast.max).get(f"{address}change/").content.decode()
+    assert "An error of ours stopped the move." in page
+    assert "<dt>People</dt><dd>4</dd>" in page
+    assert "Go on with" not in signed_in(cast.dana).get(f"{address}change/").content.decode()
+    assert signed_in(cast.dana).post(f"{address}continue/").status_code == 403
+    assert signed_in(cast.cleo).post(f"{address}continue/").status_code == 404
+    assert "The move goes on." in signed_in(cast.max).post(f"{address}continue/", follow=True).content.decode()
+    done = run_move(cast.bakery.pk, started.pk, clock=lambda: later(now, minutes=2))
+    require_whole(cast, done)
+    with tenant(cast.bakery.pk), pytest.raises(MoveRefused, match="cannot go on"):
+        continue_move(cast.bakery, done, now=now)
+
+
+def test_a_move_waits_for_a_database_that_is_away(
+    cast: Cast, scope: ConsentScope, stop_in_chunk: Callable[[int, BaseException], None], now: datetime
+) -> None:
+    started = begin(cast, scope, now)
+    stop_in_chunk(1, OperationalError())
+    with pytest.raises(OperationalError):
+        run_move(cast.bakery.pk, started.pk, clock=lambda: now)
+    require_whole(cast, run_move(cast.bakery.pk, started.pk, clock=lambda: later(now, minutes=2)))
 
 
 # --- There and back ---------------------------------------------------------------------------------------------------
