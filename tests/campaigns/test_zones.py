@@ -61,7 +61,9 @@ def test_quiet_hours_reach_over_midnight() -> None:
     assert stretches("21:00", "08:00", PARIS, "2026-11-22T03:00", hours=1) == [
         (utc("2026-11-21T20:00"), utc("2026-11-22T07:00"))
     ]
-    assert stretches("12:00", "14:00", PARIS, "2026-11-22T00:00") == [(utc("2026-11-22T11:00"), utc("2026-11-22T13:00"))]
+    assert stretches("12:00", "14:00", PARIS, "2026-11-22T00:00") == [
+        (utc("2026-11-22T11:00"), utc("2026-11-22T13:00"))
+    ]
 
 
 def test_quiet_hours_err_towards_quiet_when_clocks_change() -> None:
