@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.db.models import Count
+from django.conf import settings
+from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils.translation import get_language_info, ngettext
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization
 from campaigns.models import Participation
-from consent.models import LegalJustification
+from consent.models import ConsentText, LegalJustification
+from consent.rules import Kind
 from consent.selectors import (
     active_subscriptions,
     country_name,
@@ -173,14 +175,15 @@ def _forms(organization: Organization, website: Website) -> Iterator[Advice]:
 
 
 def _languages(organization: Organization, website: Website) -> Iterator[Advice]:
-    """Languages of the people of a website that it has no notice in, while it measures."""
+    """Languages of the people of a website that it has no notice in, or does not ask in, while it measures."""
     if website.email_tracking == EmailTracking.NEVER:
         return
+    spoken = languages_of(organization, website).most_common()
     told = set(notices_of(organization, website).order_by().values_list("language", flat=True))
-    if not told:
-        return  # said already
-    for language, people in languages_of(organization, website).most_common():
-        if language not in told:
+    asked, cure, cure_words = _asked_languages(organization, website)
+    for language, people in spoken:
+        # Without any notice that is said already.
+        if told and language not in told:
             said = ngettext(
                 "%(people)s person reads %(language)s, and there is no notice in it.",
                 "%(people)s people read %(language)s, and there is no notice in it.",
@@ -188,6 +191,35 @@ def _languages(organization: Organization, website: Website) -> Iterator[Advice]
             ) % {"people": people, "language": language_name(language)}
             link = _page(website, "notice", f"?language={language}")
             yield Advice(website, Topic.WORDING_MISSING, said, link, _("Write it"))
+        if language not in asked:
+            said = ngettext(
+                "%(people)s person reads %(language)s, and is asked for tracking consent only in: %(languages)s.",
+                "%(people)s people read %(language)s, and are asked for tracking consent only in: %(languages)s.",
+                people,
+            ) % {
+                "people": people,
+                "language": language_name(language),
+                "languages": ", ".join(sorted(map(language_name, asked))),
+            }
+            yield Advice(website, Topic.WORDING_MISSING, said, cure, cure_words)
+
+
+def _asked_languages(organization: Organization, website: Website) -> tuple[set[str], str, str]:
+    """In which languages a website asks about opens and clicks, and where another one is added.
+
+    What it published itself; where it published nothing, people are asked in the preference centre.
+    """
+    about = Q(asks_for__contains=[Kind.OPENS.value]) | Q(asks_for__contains=[Kind.CLICKS.value])
+    texts = ConsentText.objects.filter(about, organization=organization, website=website).exclude(language="")
+    published = set(texts.order_by().values_list("language", flat=True).distinct())
+    if not published:
+        link = reverse("admin:campaigns_campaign_changelist")
+        return set(settings.PUBLIC_LANGUAGES), link, _("Ask with a form in their language")
+    forms = EntryForm.objects.filter(organization=organization, campaign__website=website)
+    form = forms.filter(published_at__isnull=False).order_by("-published_at").first()
+    if form is None:
+        return published, reverse("admin:campaigns_campaign_changelist"), _("Ask with a form in their language")
+    return published, reverse("admin:campaigns_campaign_change", args=[form.campaign_id]), _("Add it to the form")
 
 
 def languages_of(organization: Organization, website: Website) -> Counter[str]:

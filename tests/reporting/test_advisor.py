@@ -14,6 +14,7 @@ from consent.services import (
     confirm_justification,
     propose_change,
     propose_justification,
+    publish_consent_text,
     publish_notice,
     stop_measuring,
 )
@@ -112,6 +113,48 @@ def test_forms_without_a_consent_question_or_its_wording(cast: Cast, website: We
     assert "Italian" in missing.sentence
     with tenant(cast.bakery.pk):
         EntryForm.objects.update(published_at=None)
+    assert found(cast.bakery, Topic.WORDING_MISSING, now=now) == []
+
+
+def test_c5_people_are_asked_in_a_language_that_they_read(cast: Cast, website: Website, now: datetime) -> None:
+    """The consent texts as published count; without any, those of the preference centre."""
+    with tenant(cast.bakery.pk):
+        for language in ("en", "it", "pl"):
+            publish_notice(
+                cast.bakery, website, language=language, text="x", url="https://bread.example/", author=cast.max,
+                now=now,
+            )  # fmt: skip
+    topic = make_topic(cast.bakery, website)
+    for number, locale in enumerate(("it-CH", "it", "pl", "en", "")):
+        person = make_participant(cast.bakery, f"p{number}@home.example", now=now, country="CH", locale=locale)
+        subscribe_to(cast.bakery, person, topic, now=now)
+    (one,) = found(cast.bakery, Topic.WORDING_MISSING, now=now)
+    assert "1 person reads Polish, and is asked for tracking consent only in: Dutch, English, French" in one.sentence
+
+    def ask(language: str, asks_for: list[str], on: Website | None = website) -> None:
+        publish_consent_text(
+            cast.bakery, website=on, language=language, place="form", text=f"May we? {language}", asks_for=asks_for,
+            author=cast.max, now=now,
+        )  # fmt: skip
+
+    ask("en", ["opens", "clicks"])
+    ask("it", ["subscription:1"])
+    ask("it", ["opens"], make_website(cast.bakery, cast.ana, now=now, name="Other", country="CH"))
+    with tenant(cast.bakery.pk):
+        campaign = Campaign.objects.create(organization=cast.bakery, website=website, name="Quiz")
+        form = EntryForm.objects.create(organization=cast.bakery, campaign=campaign, languages=["en"], published_at=now)
+        FormField.objects.create(
+            organization=cast.bakery, form=form, position=1, kind="tracking", name="tracking",
+            wordings={"en": {"both": 1}},
+        )  # fmt: skip
+    advice = found(cast.bakery, Topic.WORDING_MISSING, now=now)
+    assert [one.sentence for one in advice] == [
+        "2 people read Italian, and are asked for tracking consent only in: English.",
+        "1 person reads Polish, and is asked for tracking consent only in: English.",
+    ]
+    assert {one.link for one in advice} == {f"/console/campaigns/campaign/{campaign.pk}/change/"}
+    ask("it", ["opens", "clicks"])
+    ask("pl", ["clicks"])
     assert found(cast.bakery, Topic.WORDING_MISSING, now=now) == []
 
 
