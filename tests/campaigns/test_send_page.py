@@ -13,7 +13,7 @@ from django.utils import timezone
 from campaigns.models import Email, Launch
 from common.tenancy import tenant
 from delivery.models import Mailing, Message
-from tests.campaigns.console import address, signed_in
+from tests.campaigns.console import address, said, signed_in
 from tests.campaigns.world import MakePerson
 from tests.support.cast import Cast
 
@@ -146,3 +146,56 @@ def test_what_stands_in_the_way_is_listed_and_nothing_is_sent(cast: Cast, email:
     assert "There is no variable “x”" in response.content.decode()
     with tenant(cast.bakery.pk):
         assert not Launch.objects.exists()
+
+
+# --- To one person ----------------------------------------------------------------------------------------------------
+
+
+def receipt(cast: Cast, email: Email, now: datetime) -> Email:
+    body = "<html><body><p>Hello {{ first_name }}, order {{ data.order }}</p></body></html>"
+    with tenant(cast.bakery.pk):
+        changes = {"purpose": "transactional", "topic": None, "body": body, "body_format": "html"}
+        Email.objects.filter(pk=email.pk).update(**changes)
+        return Email.objects.get(pk=email.pk)
+
+
+def test_a_member_sends_an_email_to_one_person(
+    cast: Cast, email: Email, player: MakePerson, max_: Client, now: datetime
+) -> None:
+    pia, order = player("pia"), receipt(cast, email, now)
+    assert address(order, "one") in max_.get(address(order)).content.decode()
+    page = max_.get(address(order, "one"))
+    assert page.status_code == 200
+    assert 'name="data-order"' in page.content.decode()
+    form = {"address": pia.email.upper(), "data-order": "A-7", "key": page.context["key"]}
+    for _twice in range(2):
+        response = max_.post(address(order, "one"), form)
+        assert response.status_code == 302
+    assert said(response) == "It is being sent to pia@mail.example.org."
+    with tenant(cast.bakery.pk):
+        message = Message.objects.select_related("call", "mailing").get()
+        assert (message.participant_id, message.call.data) == (pia.pk, {"order": "A-7"})
+        assert message.mailing.urgent
+        assert Launch.objects.get().launched_by == cast.max
+
+
+def test_the_page_says_why_nothing_was_sent(
+    cast: Cast, email: Email, subscriber: MakePerson, max_: Client, now: datetime
+) -> None:
+    sue = subscriber("sue")
+    assert address(email, "one") not in max_.get(address(email)).content.decode()
+    refused = max_.post(address(email, "one"), {"person": sue.pk})
+    assert refused.status_code == 422
+    assert "Marketing goes to the people who subscribed" in refused.content.decode()
+    order = receipt(cast, email, now)
+    nobody = max_.post(address(order, "one"), {"address": "nobody@else.example", "data-order": "<A>"})
+    assert nobody.status_code == 422
+    assert "Choose a person" in nobody.content.decode()
+    assert 'value="&lt;A&gt;"' in nobody.content.decode()
+    with tenant(cast.bakery.pk):
+        assert not Message.objects.exists()
+
+
+def test_only_who_may_send_reaches_the_page(cast: Cast, email: Email, max_: Client) -> None:
+    assert signed_in(cast.dana).get(address(email, "one")).status_code == 403
+    assert signed_in(cast.cleo).get(address(email, "one")).status_code == 404

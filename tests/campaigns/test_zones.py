@@ -37,14 +37,14 @@ def test_a_local_time_has_one_moment_in_each_zone(local: str, zone: str, moment:
 
 
 def test_where_the_time_has_passed_it_leaves_the_next_day_and_a_late_worker_does_not_put_it_off() -> None:
-    local = datetime(2026, 11, 22, 9, 0)
+    local = datetime.fromisoformat("2026-11-22T09:00")
     assert next_moment(local, TOKYO, now=utc("2026-11-21T20:00")) == utc("2026-11-22T00:00")
     assert next_moment(local, TOKYO, now=utc("2026-11-22T00:20")) == utc("2026-11-22T00:20")
     assert next_moment(local, TOKYO, now=utc("2026-11-22T05:00")) == utc("2026-11-23T00:00")
 
 
 def test_rounds_keep_their_time_of_day_over_a_change_of_the_clock() -> None:
-    first = datetime(2026, 10, 20, 10, 0)
+    first = datetime.fromisoformat("2026-10-20T10:00")
     moments = [moment_of(round_at(first, 7, number), PARIS) for number in (1, 2)]
     assert moments == [utc("2026-10-20T08:00"), utc("2026-10-27T09:00")]
 
