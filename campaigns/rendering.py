@@ -17,6 +17,7 @@ from campaigns.selectors import has_audience
 from delivery.connections import why_not_send
 from delivery.markup import AddressError
 from delivery.models import Purpose
+from delivery.personal import data_names
 from delivery.rendering import BodyFormat, CompiledEmail, EmailSource, FooterLabels, check_email, compile_email
 from delivery.rules import needs_subscription
 from delivery.templating import TemplateError
@@ -133,13 +134,31 @@ def problems_of(
     organization: Organization, email: Email, *, starts_at: datetime, now: datetime, narrowing: Narrowing = EVERYBODY
 ) -> list[str]:
     """Everything beside its content that an email cannot be sent for, in the words of the person who tries."""
-    problems = [*_archived(email), *_timing(email, starts_at), *_sender(organization, email), *_permission(email)]
-    # What would be measured by somebody else on the way is refused before anybody is written to (rule S11).
-    problems += filter(None, [why_not_send(organization, email.campaign.website, now=now)])
+    problems = [*standing_problems(organization, email, starts_at=starts_at, now=now), *_data(email)]
     # Who will be subscribed when a planned email starts is not known yet.
     if not problems and starts_at <= now and not has_audience(organization, email, now=now, narrowing=narrowing):
         problems.append(_why_nobody(organization, email, narrowing, now=now))
     return problems
+
+
+def standing_problems(organization: Organization, email: Email, *, starts_at: datetime, now: datetime) -> list[str]:
+    """Those that hold for whomever it goes to."""
+    problems = [*_archived(email), *_timing(email, starts_at), *_sender(organization, email), *_permission(email)]
+    # What would be measured by somebody else on the way is refused before anybody is written to (rule S11).
+    return [*problems, *filter(None, [why_not_send(organization, email.campaign.website, now=now)])]
+
+
+def data_of(email: Email) -> list[str]:
+    """The names of what a call has to say for an email to be whole."""
+    return data_names("\n".join([email.subject, email.preheader, email.body, email.text]))
+
+
+def _data(email: Email) -> list[str]:
+    names = data_of(email)
+    if not names:
+        return []
+    message = _("It needs data that only a call gives to one person (%(names)s), so it cannot go to an audience.")
+    return [message % {"names": ", ".join(f"data.{name}" for name in names)}]
 
 
 def _why_nobody(organization: Organization, email: Email, narrowing: Narrowing, *, now: datetime) -> str:

@@ -25,7 +25,7 @@ from accounts.signed_in import member_of, organization_of
 from campaigns import services
 from campaigns.admin.base import StatusFilter, role_may_not_change
 from campaigns.admin.exempting import ExemptPagesAdmin
-from campaigns.admin.launching import LaunchPagesAdmin
+from campaigns.admin.one_person import OnePersonPagesAdmin, one_person_context
 from campaigns.forms import EmailForm
 from campaigns.models import Campaign, Email, Launch
 from campaigns.previews import copy_html, example_pixel, person_to_preview, render_preview
@@ -63,7 +63,7 @@ class EmailStatusFilter(StatusFilter):
 
 
 @admin.register(Email)
-class EmailAdmin(ExemptPagesAdmin, LaunchPagesAdmin):
+class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin):
     form = EmailForm
     fieldsets = (
         (None, {"fields": ("campaign", "name", ("kind", "purpose"), "topic")}),
@@ -134,6 +134,7 @@ class EmailAdmin(ExemptPagesAdmin, LaunchPagesAdmin):
         email = context["adminform"].form.instance
         if isinstance(email, Email) and email.pk:
             context |= self.lint_context(request, email) | self.exempt_context(request, email)
+            context |= one_person_context(email)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def find(self, organization: Organization, pk: int) -> Email | None:
@@ -153,6 +154,7 @@ class EmailAdmin(ExemptPagesAdmin, LaunchPagesAdmin):
             self.page("preview", self.preview_view),
             self.page("preview_copy", self.copy_view, "preview/<str:copy>"),
             *self.launch_pages(),
+            *self.one_person_pages(),
             *self.exempt_pages(),
             self.button("declare", self._declare),
             self.page("withdraw", self.withdraw_view, "links/<int:link_id>/withdraw"),

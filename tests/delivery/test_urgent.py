@@ -47,9 +47,9 @@ def send(world: World, **later: float) -> int:
 
 
 def ticking(world: World) -> Callable[[], datetime]:
-    """A clock that goes on from the world's."""
+    """A clock that goes on from when all are due again."""
     began = time.monotonic()
-    return lambda: world.time + timedelta(seconds=time.monotonic() - began)
+    return lambda: world.time + timedelta(minutes=1, seconds=time.monotonic() - began)
 
 
 def waiting(world: World) -> list[ServiceMessage]:
