@@ -48,10 +48,7 @@ def certificate_of(url: str) -> bytes:
     """The certificate behind an address of Amazon's, kept for a day."""
     kept = cache.get(cache_key(url))
     if kept is None:
-        answer = fetch(url, largest=20_000)
-        if answer.status != 200:
-            raise SnsRefusedError(f"no certificate: {answer.status}")
-        kept = answer.body
+        kept = _ask_amazon(url)
         cache.set(cache_key(url), kept, KEPT_SECONDS)
     return bytes(kept)
 
@@ -89,4 +86,15 @@ def confirm(message: Mapping[str, str]) -> None:
     url = message.get("SubscribeURL", "")
     if not is_amazons(url):
         raise SnsRefusedError("a question from elsewhere")
-    fetch(url)
+    _ask_amazon(url)
+
+
+def _ask_amazon(url: str) -> bytes:
+    """What SNS answers. Without an answer we refuse, so that it comes again."""
+    try:
+        answer = fetch(url, largest=20_000)
+    except OSError as error:
+        raise SnsRefusedError("no answer from Amazon") from error
+    if answer.status != 200:
+        raise SnsRefusedError(f"Amazon answers {answer.status}")
+    return answer.body
