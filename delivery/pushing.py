@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,27 +17,26 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from accounts.models import Organization
 from common.tenancy import tenant
 from consent.grounds import Decided, decisions_for
 from consent.rules import Untracked
 from consent.services import ensure_preference_keys
 from delivery.composing import address_of, own_urls, variables_of
 from delivery.connection_models import Connection
-from delivery.connections import note_failure, note_success
 from delivery.models import Mailing, MailingState, Message, MessageStatus, Suppression
 from delivery.outbox import Person, hold_state
 from delivery.outcomes import SENDING_LEASE, Settled, record, settle
 from delivery.outside import as_told, ensure_reading, states_of
 from delivery.outside_models import OutsidePerson
-from delivery.outside_senders import let_rest, push_account
+from delivery.outside_senders import AT_ONCE, Said, note_how_it_went, push_account, say_all
 from delivery.rendering import PREFERENCES, UNSUBSCRIBE, CompiledEmail, EmailFiller
 from delivery.rules import blocking_reasons
-from delivery.services import Envelope, finish_mailing, note_trouble
+from delivery.services import Envelope, ask_to_send, finish_mailing, note_trouble
 from delivery.templating import TemplateError
 from delivery.throttle import take
 from delivery.transports import (
     Outcome,
-    Pusher,
     PushEvent,
     PushMessage,
     PushPerson,
@@ -49,8 +47,6 @@ from delivery.transports import (
 )
 from participants.models import Participant
 
-# How many requests are on their way at once; Actito takes five.
-AT_ONCE = 4
 CLAIM_LEASE = timedelta(seconds=30)
 # While something else is being said about the same person.
 BUSY_PAUSE = timedelta(seconds=2)
@@ -84,43 +80,6 @@ class _Written:
     message: Message
     participant: Participant
     content: PushMessage
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What came of saying one event."""
-
-    outcome: Outcome
-    trouble: PushTroubleError | None = None
-
-
-def say(pusher: Pusher, event: PushEvent) -> Said:
-    """Say one event; trouble of the endpoint is an outcome too. Runs in a thread."""
-    try:
-        return Said(pusher.deliver(event))
-    except PushTroubleError as trouble:
-        return Said(Outcome(0, Result.UNTOUCHED, trouble.words), trouble)
-
-
-def say_all(pusher: Pusher, events: Sequence[PushEvent]) -> list[Said]:
-    """Several at once, each of another person."""
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as threads:
-        return list(threads.map(lambda event: say(pusher, event), events))
-
-
-def note_how_it_went(sender: Connection, said: Sequence[Said], *, now: datetime) -> PushTroubleError | None:
-    """Keep for the circuit breaker how the endpoint fared; the trouble that keeps from going on."""
-    trouble = next((one.trouble for one in said if one.trouble is not None), None)
-    if trouble is not None and trouble.rest_seconds is not None:
-        let_rest(sender, trouble.words, until=now + timedelta(seconds=trouble.rest_seconds), now=now)
-    elif trouble is not None:
-        note_failure(sender, trouble.words, lasting=trouble.lasting, now=now)
-    for one in said:
-        if one.trouble is None and one.outcome.result in (Result.ACCEPTED, Result.REFUSED):
-            note_success(sender)
-        elif one.trouble is None and note_failure(sender, one.outcome.words, lasting=False, now=now):
-            trouble = trouble or PushTroubleError(one.outcome.words, lasting=False)
-    return trouble
 
 
 def hand_over(
@@ -368,6 +327,25 @@ class _HandOver:
         row.due_at = now if row.marked or (is_over and not row.told) else None
         row.key, row.held_since, row.marked = None, None, False
         row.save()
+
+
+def hand_over_again(organization: Organization, sender: Connection) -> int:
+    """Somebody says that emails which were refused are to be handed over once more. Says how many."""
+    with tenant(organization.pk):
+        refused = Message.objects.filter(
+            organization=organization, connection=sender, status=MessageStatus.FAILED, participant__isnull=False
+        ).exclude(mailing__state=MailingState.CANCELLED)
+        again = 0
+        mailings = Mailing.objects.select_for_update(of=("self",), no_key=True)
+        for mailing in mailings.filter(pk__in=refused.values("mailing")).order_by("pk"):
+            again += refused.filter(mailing=mailing).update(
+                status=MessageStatus.QUEUED, due_at=None, attempts=0, error=""
+            )
+            if mailing.state == MailingState.DONE:
+                mailing.state, mailing.finished_at = MailingState.SENDING, None
+                mailing.save(update_fields=["state", "finished_at"])
+            ask_to_send(mailing)
+    return again
 
 
 def person_of(participant: Participant) -> Person:

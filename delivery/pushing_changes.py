@@ -26,8 +26,8 @@ from delivery.connections import may_use
 from delivery.outcomes import ERROR_LENGTH, SENDING_LEASE
 from delivery.outside import as_told, changed_topics, compare_everybody, read_registers, states_of
 from delivery.outside_models import OutsidePerson
-from delivery.outside_senders import push_account
-from delivery.pushing import AT_ONCE, Said, note_how_it_went, push_person, say_all
+from delivery.outside_senders import AT_ONCE, Said, note_how_it_went, push_account, say_all
+from delivery.pushing import push_person
 from delivery.rules import retry_after
 from delivery.transports import PushEvent, PushPerson, PushState, Result, pusher_for
 

@@ -13,15 +13,18 @@ from common.tenancy import tenant
 from delivery.connection_models import Connection, ConnectionKind
 from delivery.connections import Way, account_for
 from delivery.mime import MessageHeaders, build_message
+from delivery.outside_senders import push_account
 from delivery.signing import signers_of
 from delivery.transports import (
     Outgoing,
+    PushTroubleError,
     Result,
     SmtpAccount,
     SmtpConnection,
     SmtpTroubleError,
     TransportNotConfiguredError,
     courier_for,
+    pusher_for,
 )
 from websites.models import Website
 
@@ -35,8 +38,13 @@ class Trial:
 
 
 def try_connection(organization: Organization, connection: Connection, *, to: str, now: datetime) -> Trial:
-    """Sign in at a mail server; send one message to ``to`` through a sending service, which knows no sign-in."""
-    if connection.kind == ConnectionKind.ESP:
+    """Sign in at a mail server; send one message to ``to`` through a sending service, which knows no sign-in.
+
+    An outside sender is asked whether it would take something; it gets nothing about anybody.
+    """
+    if connection.kind == ConnectionKind.PUSH:
+        trial = _try_outside(connection, now=now)
+    elif connection.kind == ConnectionKind.ESP:
         trial = _try_service(organization, connection, to=to, now=now)
     else:
         trial = _try_server(connection)
@@ -46,6 +54,13 @@ def try_connection(organization: Organization, connection: Connection, *, to: st
         )
     connection.tested_at, connection.test_passed, connection.test_words = now, trial.passed, trial.words[:500]
     return trial
+
+
+def _try_outside(connection: Connection, *, now: datetime) -> Trial:
+    try:
+        return Trial(True, pusher_for(push_account(connection)).ping(at=now))
+    except PushTroubleError as trouble:
+        return Trial(False, trouble.words)
 
 
 def _try_server(connection: Connection) -> Trial:

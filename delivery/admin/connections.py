@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import ForeignKey, Model, QuerySet
+from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import display
 
 from accounts.models import Role
@@ -37,9 +38,14 @@ from delivery.connections import (
 )
 from delivery.forms import ConnectionForm
 from delivery.leak_guard import send_canary, sentence_of
+from delivery.outside_forms import form_for
+from delivery.outside_selectors import standing_of
 from delivery.provider_reports import HOOK_PASSWORD, HOOK_USER, hook_path, new_hook_password
 from delivery.providers import Provider, Sureness, Tracking, providers
+from delivery.pushing import hand_over_again
+from delivery.pushing_changes import try_again
 from delivery.throttle import quota_left
+from delivery.transports import ACTITO, actito
 from delivery.trials import try_connection
 
 TRACKING = {
@@ -68,6 +74,8 @@ class ConnectionAdmin(OwnersAdmin):
     @display(description=gettext_lazy("kind"))
     def shown_kind(self, connection: Connection) -> str:
         provider = providers().get(connection.provider)
+        if connection.provider == ACTITO:
+            return f"{connection.get_kind_display()} (Actito)"
         return provider.name if provider else str(connection.get_kind_display())
 
     @display(
@@ -97,6 +105,7 @@ class ConnectionAdmin(OwnersAdmin):
             self.button("guard", self._guard),
             self.button("mend", self._mend),
             self.button("secret", self._new_secret),
+            self.button("again", self._try_again),
         ]
         return buttons + super().get_urls()
 
@@ -108,6 +117,8 @@ class ConnectionAdmin(OwnersAdmin):
         """First what kind it is, then the form of that kind."""
         if not self.has_add_permission(request):
             raise PermissionDenied
+        if request.GET.get("service") in (ConnectionKind.PUSH, ACTITO):
+            return self._add_outside(request)
         provider = providers().get(request.GET.get("service", ""))
         if provider is None and request.GET.get("service") != ConnectionKind.SMTP:
             return self._page(
@@ -127,12 +138,30 @@ class ConnectionAdmin(OwnersAdmin):
         title = _("New connection: %(kind)s") % {"kind": provider.name if provider else row.get_kind_display()}
         return self._page(request, "delivery/connection_form.html", title=title, form=form, provider=provider)
 
+    def _add_outside(self, request: HttpRequest) -> HttpResponse:
+        is_actito = request.GET.get("service") == ACTITO
+        row = Connection(
+            organization=organization_of(request),
+            kind=ConnectionKind.PUSH,
+            provider=ACTITO if is_actito else "",
+            name="Actito" if is_actito else "",
+        )
+        form = form_for(row, request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            saved = form.save()
+            messages.success(request, _("The outside sender is kept. Try it out now."))
+            return HttpResponseRedirect(self.address_of(saved))
+        title = _("New connection: %(kind)s") % {"kind": row.name or row.get_kind_display()}
+        return self._page(request, "delivery/connection_form.html", title=title, form=form)
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         row = self.find(request, object_id)
         may_change = self.has_change_permission(request)
-        form = ConnectionForm(row, request.POST if request.method == "POST" else None)
+        is_outside = row.kind == ConnectionKind.PUSH
+        make_form = form_for if is_outside else ConnectionForm
+        form = make_form(row, request.POST if request.method == "POST" else None)
         if request.method == "POST":
             if not may_change:
                 raise PermissionDenied
@@ -140,10 +169,9 @@ class ConnectionAdmin(OwnersAdmin):
                 form.save()
                 messages.success(request, _("The connection is changed."))
                 return HttpResponseRedirect(self.address_of(row))
-        facts = self._facts(request, row, now=timezone.now())
-        return self._page(
-            request, "delivery/connection.html", title=row.name, form=form, may_change=may_change, row=row, **facts
-        )
+        facts = (self._outside_facts if is_outside else self._facts)(request, row, now=timezone.now())
+        template = "delivery/outside.html" if is_outside else "delivery/connection.html"
+        return self._page(request, template, title=row.name, form=form, may_change=may_change, row=row, **facts)
 
     def _facts(self, request: HttpRequest, row: Connection, *, now: datetime) -> dict[str, Any]:
         organization = organization_of(request)
@@ -163,6 +191,16 @@ class ConnectionAdmin(OwnersAdmin):
             "is_service": row.kind == ConnectionKind.ESP,
             "checks": [(check, [sentence_of(finding) for finding in check.findings]) for check in checks],
             "quota_left": quota_left(row, today=now.date()),
+        }
+
+    def _outside_facts(self, request: HttpRequest, row: Connection, *, now: datetime) -> dict[str, Any]:
+        organization = organization_of(request)
+        return {
+            "uses": uses_of(organization, row),
+            "may_delete": self.has_delete_permission(request, row),
+            "is_actito": row.provider == ACTITO,
+            "known": actito() if row.provider == ACTITO else {},
+            "standing": standing_of(organization, row, now=now),
         }
 
     def _page(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
@@ -205,6 +243,15 @@ class ConnectionAdmin(OwnersAdmin):
         mend(organization_of(request), row, now=timezone.now())
         messages.success(request, _("It is used again from now on."))
 
+    def _try_again(self, request: HttpRequest, row: Connection) -> None:
+        organization, now = organization_of(request), timezone.now()
+        mend(organization, row, now=now)
+        tried = try_again(organization, row, now=now) + hand_over_again(organization, row)
+        messages.success(
+            request,
+            ngettext("%(n)s is tried again.", "%(n)s are tried again.", tried) % {"n": tried},
+        )
+
     def _new_secret(self, request: HttpRequest, row: Connection) -> None:
         """Shown once: whoever needs it later makes another one."""
         password = new_hook_password()
@@ -224,9 +271,9 @@ class WebsiteConnectionAdmin(OwnersAdmin):
 
     editors: ClassVar[frozenset[str]] = frozenset({Role.OWNER, Role.MARKETER})
     deleters: ClassVar[frozenset[str]] = frozenset({Role.OWNER, Role.MARKETER})
-    list_display = ("website", "connection", "fallback")
-    list_select_related = ("website", "connection", "fallback")
-    fields = ("website", "connection", "fallback")
+    list_display = ("website", "connection", "fallback", "outside")
+    list_select_related = ("website", "connection", "fallback", "outside")
+    fields = ("website", "connection", "fallback", "outside")
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -234,6 +281,22 @@ class WebsiteConnectionAdmin(OwnersAdmin):
         if role_of(request) in self.editors:
             built_in(organization_of(request))
         return super().add_view(request, form_url, extra_context)
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        """Outside senders where they belong, and nowhere else."""
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is None or db_field.name == "website":
+            return field
+        if db_field.name == "outside":
+            field.queryset = field.queryset.filter(kind=ConnectionKind.PUSH)
+            words = _("Only an outside sender can be chosen here.")
+        else:
+            field.queryset = field.queryset.exclude(kind=ConnectionKind.PUSH)
+            words = _("An outside sender takes exit-screen emails only; choose it in its own field.")
+        field.error_messages["invalid_choice"] = words
+        return field
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return () if obj is None else ("website",)

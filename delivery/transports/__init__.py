@@ -14,6 +14,7 @@ from delivery.transports.accounts import (
     mailbox_password,
     parse_smtp_url,
 )
+from delivery.transports.actito import PARAMETERS, actito
 from delivery.transports.members import MemberMailBackend
 from delivery.transports.pool import Courier, GroupSent, SmtpPool, courier_for
 from delivery.transports.push import (
@@ -25,11 +26,13 @@ from delivery.transports.push import (
     PushState,
     PushTroubleError,
 )
-from delivery.transports.pushers import pusher_for
+from delivery.transports.pushers import ACTITO, pusher_for
 from delivery.transports.smtp import Outcome, Outgoing, Result, SmtpConnection, SmtpTroubleError
 
 __all__ = [
+    "ACTITO",
     "MAILBOX_HOST",
+    "PARAMETERS",
     "Account",
     "Courier",
     "EspAccount",
@@ -52,6 +55,7 @@ __all__ = [
     "SmtpTroubleError",
     "TransportNotConfiguredError",
     "account_of",
+    "actito",
     "courier_for",
     "mailbox_password",
     "parse_smtp_url",

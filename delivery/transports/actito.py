@@ -31,6 +31,17 @@ from delivery.transports.push import (
 )
 from delivery.transports.smtp import Outcome, Result
 
+# What an email in Actito may be personalised with.
+PARAMETERS = (
+    "reference",
+    "campaign",
+    "website",
+    "subject",
+    "first_name",
+    "last_name",
+    "preferences_url",
+    "unsubscribe_url",
+)
 TOKEN_SECONDS = 15 * 60.0
 # A token that is about to end is of no use for a request that takes a while.
 _MARGIN_SECONDS = 60.0
@@ -154,16 +165,17 @@ class ActitoPusher:
         return pairs
 
     def _parameters(self, event: PushEvent, message: PushMessage) -> list[dict[str, Any]]:
-        known = {
-            "reference": message.reference,
-            "campaign": message.campaign,
-            "website": event.website,
-            "subject": message.subject,
-            "first_name": event.person.first_name,
-            "last_name": event.person.last_name,
-            "preferences_url": message.preferences_url,
-            "unsubscribe_url": message.unsubscribe_url,
-        }
+        values = (
+            message.reference,
+            message.campaign,
+            event.website,
+            message.subject,
+            event.person.first_name,
+            event.person.last_name,
+            message.preferences_url,
+            message.unsubscribe_url,
+        )
+        known = dict(zip(PARAMETERS, values, strict=True))
         asked = dict(self._options.get("parameters") or {})
         return [{"key": key, "values": [known[name]]} for key, name in asked.items() if name in known]
 

@@ -151,12 +151,11 @@ class JsonPusher:
         return ask_once(lambda: self._post(body), hush=(self._secret, event.person.email))
 
     def ping(self, *, at: datetime) -> str:
-        answer = judged(
-            self._post({"format": FORMAT, "event": "ping", "key": "", "at": at.isoformat()}), (self._secret,)
-        )
-        if answer.result is not Result.ACCEPTED:
-            raise PushTroubleError(answer.words, lasting=answer.result is Result.REFUSED)
-        return answer.words
+        body = {"format": FORMAT, "event": "ping", "key": "", "at": at.isoformat()}
+        outcome = ask_once(lambda: self._post(body), hush=(self._secret,))
+        if outcome.result is not Result.ACCEPTED:
+            raise PushTroubleError(outcome.words, lasting=outcome.result is Result.REFUSED)
+        return outcome.words
 
     def _post(self, body: Mapping[str, Any]) -> HttpAnswer:
         headers = {**self._headers, "Idempotency-Key": str(body["key"])} if body["key"] else self._headers
