@@ -16,6 +16,7 @@ from campaigns.models import Email, Exemption, ExemptionState
 from campaigns.selectors import EXEMPT_PURPOSES, digest_of
 from consent.services import PolicyRefused, role_in, why_not_second_person, why_not_tighten
 from delivery.models import Mailing
+from tracking.services import silence_exempt
 
 
 def propose_exemption(
@@ -89,19 +90,32 @@ def decline_exemption(
 
 
 def withdraw_exemption(organization: Organization, exemption: Exemption, *, author: User, now: datetime) -> Exemption:
-    """Take it back; one person is enough. Queued copies of the email leave without being measured."""
+    """Take it back; one person is enough. Nothing more is recorded of copies of the email, queued or delivered."""
     with transaction.atomic():
         current = _lock_exemption(organization, exemption)
         refusal = why_not_tighten(organization, author)
         if refusal:
             raise PolicyRefused(refusal)
         _standing(organization, current.email).update(dropped_at=now, dropped_by=author)
-        Mailing.objects.filter(organization=organization, launch__email=current.email_id).update(exempt_approved=False)
+        approved = _mailings_under_approval(organization, current.email)
+        # Workers hold the mailing while they give copies their keys: once it is ours, all that they gave are there.
+        contents = list(approved.select_for_update(of=("self",)).values_list("snapshot__tracked_content_id", flat=True))
+        silence_exempt(organization, contents)
+        approved.update(exempt_approved=False)
     return current
 
 
+def is_measured_under_approval(organization: Organization, email: Email) -> bool:
+    """Whether copies were launched under an approval that nobody withdrew, be the email another one by now."""
+    return _mailings_under_approval(organization, email).exists()
+
+
+def _mailings_under_approval(organization: Organization, email: Email) -> QuerySet[Mailing]:
+    return Mailing.objects.filter(organization=organization, launch__email=email, exempt_approved=True)
+
+
 def drop_changed_exemption(organization: Organization, email: Email, *, now: datetime) -> None:
-    """An email that was changed is another one than two people saw."""
+    """An email that was changed is another one than two people saw. Copies already launched are the one they saw."""
     _standing(organization, email).exclude(digest=digest_of(email)).update(dropped_at=now)
 
 

@@ -23,10 +23,15 @@ def decisions_now(mailing: Mailing, people: Sequence[int], *, now: datetime) -> 
         people,
         purpose=mailing.purpose,
         now=now,
-        exempt_approved=mailing.exempt_approved,
+        exempt_approved=_is_exempt_approved(mailing),
         subscribed_mail=_is_subscribed_mail(mailing),
         untracked=Untracked(mailing.untracked) if mailing.untracked else None,
     )
+
+
+def _is_exempt_approved(mailing: Mailing) -> bool:
+    """Asked of the table: an approval may be withdrawn while a worker has the mailing in hand (rule S6)."""
+    return mailing.exempt_approved and Mailing.objects.filter(pk=mailing.pk, exempt_approved=True).exists()
 
 
 def _is_subscribed_mail(mailing: Mailing) -> bool:

@@ -13,7 +13,7 @@ from django.db import connection
 from accounts.models import Organization
 from common.keys import new_key
 from common.tenancy import tenant
-from tracking.models import TrackedContent
+from tracking.models import TrackedContent, TrackedMessage
 from tracking.recorder import CHOICE, may_keep_last_open_day_sql, may_measure_sql
 from websites.models import Website
 from websites.rules import normalise_country
@@ -73,6 +73,12 @@ def register_messages(
 
 def _own_level(level: str) -> str:
     return "none" if level == "anonymous" else str(level)
+
+
+def silence_exempt(organization: Organization, contents: Collection[int]) -> int:
+    """Record nothing more of copies that are measured for an exempt purpose, for good (rules S6, H1)."""
+    copies = TrackedMessage.objects.filter(organization=organization, content__in=contents).exclude(exempt_purpose="")
+    return copies.update(opens="none", clicks="none")
 
 
 # --- Anonymous totals -------------------------------------------------------------------------------------------------

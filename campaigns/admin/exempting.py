@@ -17,6 +17,7 @@ from campaigns.admin.base import PagesBelowRowsAdmin
 from campaigns.exemptions import (
     approve_exemption,
     decline_exemption,
+    is_measured_under_approval,
     propose_exemption,
     why_not_approve,
     withdraw_exemption,
@@ -36,21 +37,26 @@ class ExemptPagesAdmin(PagesBelowRowsAdmin):
         return [self.page(f"exempt_{step}", self._exempt_step(step), f"exempt/{step}") for step in _SAID]
 
     def exempt_context(self, request: HttpRequest, email: Email) -> dict[str, Any]:
-        """What the page of an email says about its exempt purpose; nothing for emails of other purposes."""
-        if email.purpose not in EXEMPT_PURPOSES:
-            return {}
+        """What the page of an email says about its exempt purpose, and about copies of when it had one."""
         organization, now = organization_of(request), timezone.now()
         member, role = member_of(request), role_of(request)
         found = exemption_of(organization, email)
+        counts = found is not None and found.state == ExemptionState.APPROVED
+        left = {
+            "exempt_left": not counts and is_measured_under_approval(organization, email),
+            "may_silence_exempt": role != Role.VIEWER,
+        }
+        if email.purpose not in EXEMPT_PURPOSES:
+            return left
         waits = found is not None and found.state == ExemptionState.OPEN
         # Asked as if something were typed, since that can still be done.
         refusal = why_not_approve(organization, found, member, now=now, note="…") if found and waits else None
         website = email.campaign.website
-        return {
+        return left | {
             "exempt": {
                 "it": found,
                 "waits": waits,
-                "counts": found is not None and found.state == ExemptionState.APPROVED,
+                "counts": counts,
                 "effect": effect_of(
                     website_state(organization, website, now=now),
                     EXEMPT[Permit(email.purpose)],
@@ -107,5 +113,5 @@ _SAID = {
     "ask": lambda: _("Asked: another owner or the data protection officer decides. Until then it is not measured."),
     "approve": lambda: _("Approved: what is launched from now on is measured for this purpose and nothing else."),
     "decline": lambda: _("Declined: the email is sent without being measured."),
-    "withdraw": lambda: _("Withdrawn: queued copies leave without being measured."),
+    "withdraw": lambda: _("Withdrawn: from now on nothing is recorded of its copies, queued or delivered."),
 }

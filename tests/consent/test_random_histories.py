@@ -57,6 +57,7 @@ STORIES: dict[str, tuple[str, str, Iterable[Iterable[Step]]]] = {
             [],
         ],
     ),
+    "somebody moves to a country that exempts the same": ("BE", "BE", [TO_SIGN_IN, [("move", 0, "IT")]]),
     "somebody moves away and comes back": ("CH", "CH", [[], [("move", 0, "BE"), ("move", 0, "CH")]]),
 }
 
