@@ -24,6 +24,7 @@ def person(number: int, email: str = "", **variables: Any) -> Recipient:
         "unsubscribe_url": f"https://go.example/u/U{number}",
         "preferences_url": f"https://go.example/p/P{number}",
         "consent_url": f"https://go.example/p/P{number}",
+        "web_version_url": f"https://go.example/w/W{number}",
     }
     address = email or f"reader{number}@mail.example"
     about = {**ANA, "first_name": f"N{number}", "last_name": f"L{number}", "email": address, "attributes": {}}
@@ -73,6 +74,9 @@ FOUND = [
     ("resource_differs", '<p style="background:url(https://b.example/{{ last_name }}.png)">x</p>'),
     ("resource_differs", '{% assign who = email %}<img src="https://b.example/{{ who }}.png">'),
     ("key_in_url", '<a href="https://b.example/?back={{ preferences_url }}">Bread</a>'),
+    ("key_in_url", '<a href="https://b.example/?page={{ web_version_url }}">Bread</a>'),
+    ("resource_differs", '<img src="{{ web_version_url }}">'),
+    ("attribute_in_url", '<a href="https://b.example/{{ data.order }}">Order</a>'),
     ("person_parameter", '<a href="https://b.example/?mc_eid=8f14e45fce">Bread</a>'),
     ("person_parameter", '<a href="https://b.example/?utm_source=x&amp;mkt_tok=ABC">Bread</a>'),
     ("web_font", '<link href="https://fonts.googleapis.com/css?family=Lato" rel="stylesheet">'),
@@ -118,6 +122,8 @@ def test_s1_s9_what_tells_others_about_a_reader_is_found(code: str, body: str) -
         '<a href="https://www.facebook.com/trees">Bread</a>',
         '<p>{{ legal_name }}<br>{{ legal_address | newline_to_br }}</p>',
         '<a href="{{ unsubscribe_url }}"><img src="https://b.example/out.png" alt="Out"></a>',
+        '<a href="{{ web_version_url }}">In your browser</a>',
+        "<p>Order {{ data.order }}</p>",
     ],
 )  # fmt: skip
 def test_what_tells_nobody_anything_passes(body: str) -> None:

@@ -11,7 +11,7 @@ import redis
 
 from common.tenancy import tenant
 from delivery.connection_models import Connection, ConnectionDay
-from delivery.models import MessageStatus, ServiceMessage
+from delivery.models import Mailing, Message, MessageCall, MessageStatus, Purpose, ServiceMessage
 from delivery.service_mail import send_service_messages
 from delivery.services import queue_service_message
 from delivery.throttle import take
@@ -147,3 +147,19 @@ def test_a_launch_leaves_a_tenth_of_a_warm_up_to_what_is_urgent(world: World, se
     assert send(world) == 1
     assert day_of(world, row) == [10]
     assert len(server.messages()) == 10
+
+
+def test_an_urgent_mailing_takes_what_launches_leave(world: World, server: SmtpServer) -> None:
+    row = through(server, world, warmup_from=world.time.date(), warmup_first=10)
+    use(world, row)
+    launch = world.mailing([world.person(f"p{number}") for number in range(10)])
+    world.send(launch, minutes=1)
+    called = world.mailing([world.person("called")], purpose=Purpose.TRANSACTIONAL, topic=False)
+    with tenant(world.cast.bakery.pk):
+        Mailing.objects.filter(pk=called.pk).update(urgent=True)
+        message = Message.objects.get(mailing=called)
+        MessageCall.objects.create(organization=world.cast.bakery, message=message, content="x", data={})
+    world.send(called, minutes=1)
+    assert world.statuses(called) == {"called": "sent"}
+    assert sorted(world.statuses(launch).values()) == ["queued"] + ["sent"] * 9
+    assert day_of(world, row) == [10]
