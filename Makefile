@@ -1,6 +1,6 @@
 # One command per need; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run engines seed test check bench bench-tracking bench-import prove-consent requirements clean
+.PHONY: help bootstrap run engines seed test check bench bench-tracking bench-import torture-sending prove-consent requirements clean
 
 PYTHON_BIN := .venv/bin/python
 
@@ -33,6 +33,9 @@ bench-tracking: bootstrap ## Hits per second
 
 bench-import: bootstrap ## A million participants
 	@$(PYTHON_BIN) -m bench.importing
+
+torture-sending: bootstrap ## Kill everything while 10,000 messages leave (TORTURE="--control" breaks the workers)
+	@$(PYTHON_BIN) -m bench.torture_sending $(TORTURE)
 
 prove-consent: bootstrap ## What a data protection officer can check: docs/proofs.md (PROVE="--histories 2000")
 	@$(PYTHON_BIN) -m proofs $(PROVE)

@@ -318,9 +318,13 @@ class _Run:
 
     def _watch_failures(self) -> None:
         """Whether so many failed that somebody should look before more leaves."""
-        if self._counts["failed"] == self._failed_before or time.monotonic() < self._look_for_spike_at:
+        failed = self._counts["failed"]
+        if failed == self._failed_before:
             return
-        self._failed_before = self._counts["failed"]
+        # Soon while they become twice as many, later from time to time.
+        if failed < 2 * self._failed_before and time.monotonic() < self._look_for_spike_at:
+            return
+        self._failed_before = failed
         self._look_for_spike_at = time.monotonic() + SPIKE_SECONDS
         if look_for_spike(self._mailing.organization, self._mailing.pk, now=self._clock()):
             self._stopped = self._halted = True

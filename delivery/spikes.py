@@ -32,12 +32,15 @@ class Fate:
     settled: int = 0
     undelivered: int = 0
     complaints: int = 0
+    # Those that can still be kept from leaving.
+    left: int = 0
 
     def since(self, accepted: dict[str, int]) -> Fate:
         return Fate(
             self.settled - accepted.get("settled", 0),
             self.undelivered - accepted.get("undelivered", 0),
             self.complaints - accepted.get("complaints", 0),
+            self.left,
         )
 
 
@@ -59,7 +62,7 @@ def look_for_spike(organization: Organization, mailing_id: int, *, now: datetime
         return False
     with in_their_language(organization):
         words = _words(fresh, undelivered=too_many[0])
-    paused = rules.pauses and _pause(organization, mailing, words, now=now)
+    paused = rules.pauses and fresh.left > 0 and _pause(organization, mailing, words, now=now)
     _tell(organization, mailing, words, paused=paused, now=now)
     return paused
 
@@ -73,6 +76,7 @@ def fate_of(organization: Organization, mailing: Mailing, *, now: datetime) -> F
         settled=progress.sent + progress.failed + progress.unknown,
         undelivered=progress.failed + by_news.get(News.HARD_BOUNCE, 0),
         complaints=by_news.get(News.COMPLAINED, 0),
+        left=progress.left,
     )
 
 
