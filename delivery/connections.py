@@ -22,7 +22,7 @@ from delivery.connection_models import (
     WebsiteConnection,
 )
 from delivery.dkim import Signer, sign
-from delivery.models import Mailing, MailingState
+from delivery.models import Mailing, MailingState, OutsidePerson
 from delivery.providers import (
     FAILURES_UNTIL_BROKEN,
     Evidence,
@@ -88,7 +88,11 @@ def reseal(organization: Organization) -> int:
         for row in rows:
             row.sealed = reseal_secret(row.sealed)
             row.save(update_fields=["sealed"])
-    return len(rows)
+        erased = list(OutsidePerson.objects.filter(organization=organization).exclude(sealed_address=""))
+        for person in erased:
+            person.sealed_address = reseal_secret(person.sealed_address)
+            person.save(update_fields=["sealed_address"])
+    return len(rows) + len(erased)
 
 
 # --- What a connection is ---------------------------------------------------------------------------------------------

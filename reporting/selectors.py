@@ -90,6 +90,8 @@ class LaunchReport:
     # Beside the rates and never in them: nobody stands behind these (rule S9).
     counted_opens: CountedReport
     counted_clicks: CountedReport
+    # Copies that an outside sender sent instead of Pli.
+    sent_outside: int
 
     @property
     def anything_measured(self) -> bool:
@@ -131,6 +133,7 @@ def report_launch(organization: Organization, launch: Launch) -> LaunchReport:
         by_day=by_day,
         counted_opens=_counted(launch, HitKind.OPEN, out),
         counted_clicks=_counted(launch, HitKind.CLICK, out),
+        sent_outside=sum(group["n"] for group in out if group["opens_reason"] == Reason.SENT_OUTSIDE),
     )
 
 
