@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
+from campaigns.models import TrialAddress
 from common.journal import Act, write_acts
 from common.tenancy import tenant
 from consent.dossier import build_dossier
@@ -65,6 +66,7 @@ def _take_out(
     refused = _refused(organization, person)
     reasons = forget_sent(organization, person, now=now)
     _forget_logged(person)
+    TrialAddress.objects.filter(organization=organization, email_norm=person.email_norm).delete()
     person.delete()
     return refused, reasons
 

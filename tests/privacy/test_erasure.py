@@ -12,7 +12,7 @@ from django.db import connections
 from django.utils import timezone
 
 from accounts.models import Organization
-from campaigns.models import Campaign, Participation
+from campaigns.models import Campaign, Participation, TrialAddress, TrialGroup
 from common.tenancy import tenant
 from consent.models import Choice
 from consent.rules import ChoiceValue
@@ -72,6 +72,8 @@ def person(cast: Cast, website: Website, now: datetime) -> Participant:
         common = {"organization": bakery}
         campaign = Campaign.objects.create(**common, website=website, name="Contest")
         Participation.objects.create(**common, campaign=campaign, participant=jane, participated_at=now, source=MARKER)
+        group = TrialGroup.objects.create(**common, name="Office")
+        TrialAddress.objects.create(**common, group=group, email=jane.email, email_norm=jane.email_norm)
         LastOpenDay.objects.create(participant=jane, organization_id=bakery.pk, day=now.date())
         ensure_preference_keys(bakery, [jane.pk], scope_id=website.consent_scope_id)
         _fill_delivery(bakery, website, jane, now)
