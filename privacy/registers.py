@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from django.db.models import Q
+
 from accounts.models import Organization
-from privacy.models import Keeping, KeepingRun, PersonRequest, RequestState
+from participants.models import Participant
+from privacy.models import Keeping, KeepingRun, PersonRequest, RequestChannel, RequestKind, RequestState
 from privacy.rules import is_due_soon, is_overdue
 
 
@@ -45,3 +48,10 @@ def latest_counts(organization: Organization) -> Mapping[str, int]:
     """What the last dry run found, if it was one."""
     run = KeepingRun.objects.filter(organization=organization, only_counted=True).first()
     return dict(run.counts) if run else {}
+
+
+def requests_of(organization: Organization, participant: Participant) -> list[PersonRequest]:
+    """What a person asked for, latest first; downloads of their page are no questions."""
+    asked = PersonRequest.objects.filter(organization=organization, participant=participant)
+    downloads = Q(kind=RequestKind.PORTABILITY, channel=RequestChannel.PAGE)
+    return list(asked.exclude(downloads).order_by("-received_on", "-id"))

@@ -120,6 +120,22 @@ def days(count: int) -> str:
     return ngettext("%(count)d day", "%(count)d days", count) % {"count": count}
 
 
+def request_kind(value: str) -> str:
+    """What a person can ask for."""
+    return {
+        "access": _("To see your data"),
+        "portability": _("To take your data with you"),
+        "rectification": _("To have your data corrected"),
+        "objection": _("An objection"),
+        "erasure": _("To have everything deleted"),
+    }.get(value, value)
+
+
+def request_state(value: str) -> str:
+    """How far a request is."""
+    return {"answered": _("Answered"), "declined": _("Declined")}.get(value, _("Open"))
+
+
 # --- Mails ---------------------------------------------------------------------------------------------------------
 
 
@@ -205,3 +221,17 @@ def receipt_mail(organization: str, choices: Sequence[StandingChoice], url: str)
     parts.append(_("You get the same emails as before. You can change your choice at any time:"))
     parts.append(url)
     return Mail(_("Your choice about measuring, confirmed"), _paragraphs(*parts))
+
+
+def request_mail(organization: str, kind: str, details: str, due_on: str) -> Mail:
+    """What a person asked for on their page, in writing, with the day by which they hear of it."""
+    return Mail(
+        _("Your request to %(organization)s, confirmed") % {"organization": organization},
+        _paragraphs(
+            _("%(organization)s has your request: %(kind)s.")
+            % {"organization": organization, "kind": request_kind(kind)},
+            details,
+            _("You get an answer by %(day)s.") % {"day": due_on},
+            _("If it was not you, please write to %(organization)s at once.") % {"organization": organization},
+        ),
+    )

@@ -18,7 +18,10 @@ from common.public_pages import language_of, public_page
 from common.ratelimit import client_prefix
 from common.tenancy import tenant
 from participants.rules import AddressError
+from privacy import words
+from privacy.forms import LONGEST_REQUEST, asked_request
 from privacy.models import FreshLink, LinkKind
+from privacy.registers import requests_of
 from privacy.selectors import (
     forgotten_of,
     fresh_link_of_key,
@@ -29,7 +32,7 @@ from privacy.selectors import (
 )
 from privacy.services.addresses import confirm_new_address, is_address_of
 from privacy.services.links import Sending, ask_new_address, close_page, holds_page, open_link, send_data_link
-from privacy.services.own_data import delete_measurements, erase_by_own_act, export_by_own_act
+from privacy.services.own_data import ask_by_own_act, delete_measurements, erase_by_own_act, export_by_own_act
 from privacy.views.pages import masked, show, too_many_changes, unknown_key
 
 
@@ -115,11 +118,17 @@ def _context(visit: Visit) -> dict[str, Any]:
     return {"link": visit.link, "page_key": visit.page_key}
 
 
-def _show(visit: Visit, done: str = "") -> HttpResponse:
+def _show(visit: Visit, done: str = "", **more: Any) -> HttpResponse:
     organization, person = visit.link.organization, visit.link.participant
     with translation.override(visit.language):
         context = _context(visit) | {
             "done": done,
+            "requests": [
+                (one, words.request_kind(one.kind), words.request_state(one.state))
+                for one in requests_of(organization, person)
+            ],
+            "longest_request": LONGEST_REQUEST,
+            **more,
             "mirror": mirror_of(organization, person),
             "history": history_of(organization, person),
             "forgotten": forgotten_of(organization, person),
@@ -158,6 +167,24 @@ def _new_address(visit: Visit) -> HttpResponse:
     return _show(visit, "address_sent" if sending is Sending.SENT else f"link_{sending}")
 
 
+def _ask(visit: Visit) -> HttpResponse:
+    """Have data corrected, or object: in words, for somebody to answer within a month."""
+    asked = asked_request(visit.request.POST)
+    if asked.fault:
+        return _show(visit, asked.fault, asked=asked)
+    request = ask_by_own_act(
+        visit.link.organization,
+        visit.link.participant,
+        kind=asked.kind,
+        details=asked.details,
+        language=visit.language,
+        now=visit.now,
+    )
+    if request is None:
+        return _show(visit, "request_many", asked=asked)
+    return _show(visit, "requested", due_on=request.due_on)
+
+
 def _ask_erasure(visit: Visit) -> HttpResponse:
     return show("data_erase.html", visit.link.organization, visit.language, _context(visit))
 
@@ -174,6 +201,7 @@ ACTS: dict[str, Callable[[Visit], HttpResponse]] = {
     "delete": _delete,
     "export": _export,
     "address": _new_address,
+    "request": _ask,
     "erase": _ask_erasure,
     "erase_now": _erase,
 }
