@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from accounts.models import Organization
-from websites.models import EmailTrackingVersion, Website
+from websites.models import EmailTrackingVersion, Website, WebsiteStop
 
 
 def tracking_history(organization: Organization, website: Website) -> QuerySet[EmailTrackingVersion]:
@@ -20,6 +20,12 @@ def tracking_history(organization: Organization, website: Website) -> QuerySet[E
 def latest_version(organization: Organization, website: Website) -> EmailTrackingVersion | None:
     """The change that the website stands on."""
     return tracking_history(organization, website).first()
+
+
+def running_stop(organization: Organization, website: Website) -> WebsiteStop | None:
+    """Who stopped the measuring of a website, when and why; None where nobody did, or it was undone."""
+    running = WebsiteStop.objects.filter(organization=organization, website=website, undone_at=None)
+    return running.select_related("stopped_by").first()
 
 
 def with_latest_change(websites: QuerySet[Website]) -> QuerySet[Website]:

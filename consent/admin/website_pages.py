@@ -42,6 +42,7 @@ from consent.services import (
 from consent.views import proposal_rows
 from websites.models import Website
 from websites.rules import RuleKey
+from websites.selectors import running_stop
 from websites.services import lock_website
 
 WRITERS = frozenset({Role.OWNER, Role.MARKETER, Role.DPO})
@@ -230,7 +231,7 @@ class WebsitePages(ProposalPages):
             "form": form,
             "kind": kind,
             "languages": [(code, _language_name(code)) for code in notice_texts()],
-            "stop": website.stops.filter(undone_at=None).select_related("stopped_by").first(),
+            "stop": running_stop(organization_of(request), website),
             "media": self.media + form.media,
         }
         return TemplateResponse(request, "consent/website_form.html", context)

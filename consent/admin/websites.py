@@ -38,7 +38,7 @@ from consent.services import (
 from consent.views import history_rows, missing_notices
 from websites.models import VersionSource, Website
 from websites.rules import EmailTracking, is_french
-from websites.selectors import with_latest_change
+from websites.selectors import running_stop, with_latest_change
 from websites.services import lock_website, save_details
 
 DETAILS = ("name", "domain", "country", "declared_country", "tracking_domain", "sender_name", "sender_email")
@@ -201,7 +201,7 @@ class WebsiteAdmin(WebsitePages, TenantAdmin):
             "groups": measured_now(organization, website),
             "history": history_rows(organization, website),
             "missing": missing_notices(organization, website, now=now),
-            "stop": website.stops.filter(undone_at=None).select_related("stopped_by").first(),
+            "stop": running_stop(organization, website),
             "stop_form": StopForm(),
             "sentence": SENTENCES[EmailTracking(website.email_tracking)],
             "own_country": country_name(str(website.country)),
