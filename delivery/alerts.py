@@ -32,6 +32,7 @@ ALERT_TASK = "delivery.mail_alerts"
 SETTINGS_PAGE = "/console/delivery/sendingrules/"
 # An alert that could not be mailed for so long is old news.
 WORTH_MAILING = timedelta(days=1)
+TROUBLE_SAID_ONCE_PER = timedelta(hours=1)
 # The task that was asked for at the alert's own moment has had its chance by then.
 BEAT_WAITS = timedelta(minutes=1)
 
@@ -104,6 +105,21 @@ def name_of(mailing: Mailing) -> str:
     compiled = mailing.snapshot.compiled
     campaign = compiled.get("envelope", {}).get("campaign") or mailing.website.name
     return f"{campaign}: {compiled.get('subject', '')}"[:150]
+
+
+def tell_of_pause(mailing: Mailing, words: str, *, now: datetime) -> None:
+    """A mailing of which nothing can leave until somebody changes something."""
+    organization = mailing.organization
+    with in_their_language(organization):
+        named = {"mailing": name_of(mailing), "words": words}
+        alert_owners(
+            organization,
+            kind=about(AlertKind.TROUBLE, mailing.pk),
+            subject=_("Paused: %(mailing)s") % named,
+            text=_("%(mailing)s\n\nNothing of it can be sent until somebody changes something:\n\n%(words)s") % named,
+            now=now,
+            once_per=TROUBLE_SAID_ONCE_PER,
+        )
 
 
 # --- By email ---------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from common.tenancy import tenant
-from delivery.alerts import AlertKind, about, alert_owners, in_their_language, name_of
+from delivery.alerts import tell_of_pause
 from delivery.composing import Composer
 from delivery.connection_models import Connection
 from delivery.connections import NoWayError, Way, note_failure, note_success, way_for
@@ -56,7 +56,6 @@ GROUP_SECONDS = 1.0
 RENEW_SECONDS = 30.0
 LISTEN_SECONDS = 0.5
 DATABASE_PATIENCE_SECONDS = 60.0
-TROUBLE_SAID_ONCE_PER = timedelta(hours=1)
 # How often a run that meets failures asks whether they are too many.
 SPIKE_SECONDS = 2.0
 
@@ -148,23 +147,9 @@ def _say_why_nothing_leaves(mailing: Mailing, words: str, *, lasting: bool, now:
     """A trouble that lasts pauses the mailing; another one is shown while beat tries again."""
     if lasting:
         pause_mailing(mailing.organization, mailing, now=now, reason=words)
-        _tell_of_pause(mailing, words, now=now)
+        tell_of_pause(mailing, words, now=now)
     else:
         note_trouble(mailing, words)
-
-
-def _tell_of_pause(mailing: Mailing, words: str, *, now: datetime) -> None:
-    organization = mailing.organization
-    with in_their_language(organization):
-        named = {"mailing": name_of(mailing), "words": words}
-        alert_owners(
-            organization,
-            kind=about(AlertKind.TROUBLE, mailing.pk),
-            subject=_("Paused: %(mailing)s") % named,
-            text=_("%(mailing)s\n\nNothing of it can be sent until somebody changes something:\n\n%(words)s") % named,
-            now=now,
-            once_per=TROUBLE_SAID_ONCE_PER,
-        )
 
 
 class _Run:
@@ -319,10 +304,9 @@ class _Run:
     def _watch_failures(self) -> None:
         """Whether so many failed that somebody should look before more leaves."""
         failed = self._counts["failed"]
-        if failed == self._failed_before:
-            return
         # Soon while they become twice as many, later from time to time.
-        if failed < 2 * self._failed_before and time.monotonic() < self._look_for_spike_at:
+        is_time = failed >= 2 * self._failed_before or time.monotonic() > self._look_for_spike_at
+        if failed == self._failed_before or not is_time:
             return
         self._failed_before = failed
         self._look_for_spike_at = time.monotonic() + SPIKE_SECONDS
