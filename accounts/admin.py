@@ -104,12 +104,34 @@ class TenantRelatedFilter(RelatedDropdownFilter):
         )
 
 
+class OrganizationForm(ModelForm):
+    """What an organization says about itself and its mail."""
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        begins, ends = cleaned.get("quiet_from"), cleaned.get("quiet_until")
+        if (begins is None) != (ends is None):
+            self.add_error("quiet_until", _("Quiet hours have a beginning and an end."))
+        elif begins is not None and begins == ends:
+            self.add_error("quiet_until", _("Quiet hours end at another time than they begin."))
+        return cleaned
+
+
 @admin.register(Organization)
 class OrganizationAdmin(ConsoleAdmin):
     """The member's own organization; created by sign-up or ``manage.py create_member``, not here."""
 
     list_display = ("name", "legal_name", "timezone")
-    fields = ("name", "legal_name", "legal_address", "timezone", "consent_request_months")
+    fields = (
+        "name",
+        "legal_name",
+        "legal_address",
+        "timezone",
+        "consent_request_months",
+        ("quiet_from", "quiet_until"),
+        ("weekly_cap", "over_cap"),
+    )
+    form = OrganizationForm
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "timezone":

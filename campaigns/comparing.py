@@ -103,10 +103,10 @@ def _compose(
         shared_key=TRACKING,
         web_version_key=PAGE,
     )
-    return Composer(_unsaved_mailing(organization, email, compiled, now=now)).compose(claimed, now=now).data
+    return Composer(unsaved_mailing(organization, email, compiled, now=now)).compose(claimed, now=now).data
 
 
-def _unsaved_mailing(organization: Organization, email: Email, compiled: CompiledEmail, *, now: datetime) -> Mailing:
+def unsaved_mailing(organization: Organization, email: Email, compiled: CompiledEmail, *, now: datetime) -> Mailing:
     """A mailing as a launch would make it, which exists nowhere else."""
     website = email.campaign.website
     envelope = envelope_of(

@@ -13,16 +13,20 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organization
 from campaigns.models import Email, EmailKind
-from campaigns.segments import EVERYBODY, Narrowing
+from campaigns.segments import EVERYBODY, Definition, Narrowing, people_in
 from campaigns.selectors import audience_of, is_exempt_approved, many_people
 from consent.reasons import REASONS
 from consent.rules import Kind, Level, Reason, Untracked
 from consent.selectors import Decided, country_name, decisions_for
+from delivery.models import Purpose
 from delivery.rules import needs_subscription
+from participants.models import Participant
+from websites.models import Website
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -230,12 +234,27 @@ class Group:
 
 def _decided_groups(organization: Organization, email: Email, narrowing: Narrowing, *, now: datetime) -> list[Group]:
     people = audience_of(organization, email, now=now, narrowing=narrowing)
+    rows = _count_groups(people, email.campaign.website)
+    decided = decided_for(organization, email, [example for example, _people in rows], now=now)
+    return [Group(example, number, decided[example]) for example, number in rows]
+
+
+def forecast_segment(
+    organization: Organization, website: Website, definition: Definition, *, now: datetime
+) -> Forecast:
+    """Of the people of a segment: what would be measured of marketing that a website sent to all of them."""
+    rows = _count_groups(people_in(organization, definition, now=now), website)
+    examples = [example for example, _people in rows]
+    decided = decisions_for(organization, website, examples, purpose=Purpose.MARKETING, now=now, subscribed_mail=True)
+    return count_decisions([Group(example, number, decided[example]) for example, number in rows])
+
+
+def _count_groups(people: QuerySet[Participant], website: Website) -> list[tuple[int, int]]:
+    """One person of each group of people for whom a website decides the same, and how many they are."""
     audience, parameters = people.order_by().values_list("id", "country").query.sql_with_params()
     with many_people(), connection.cursor() as cursor:
-        cursor.execute(_GROUPS.format(audience=audience), [*parameters, email.campaign.website.consent_scope_id])
-        rows = cursor.fetchall()
-    decided = decided_for(organization, email, [example for example, _people in rows], now=now)
-    return [Group(example, people, decided[example]) for example, people in rows]
+        cursor.execute(_GROUPS.format(audience=audience), [*parameters, website.consent_scope_id])
+        return cursor.fetchall()
 
 
 def count_decisions(groups: Sequence[Group]) -> Forecast:

@@ -11,8 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organization
-from campaigns.models import Campaign, Email, EmailKind
+from campaigns.models import Campaign, Email, EmailKind, StopWhen
 from campaigns.rendering import draft_errors
+from campaigns.repeats import RepeatPlan
 from consent.models import Topic
 from delivery.models import Purpose
 
@@ -110,10 +111,19 @@ EXIT_SCREEN_IS_NO_MARKETING = _(
 
 
 class SendForm(forms.Form):
-    """When an email is sent, and how often it had been sent when the page was shown."""
+    """When an email is sent and how often, and how often it had been sent when the page was shown."""
 
-    when = forms.ChoiceField(choices=[("now", _("Now")), ("later", _("At a time"))], initial="now")
+    when = forms.ChoiceField(
+        choices=[("now", _("Now")), ("later", _("At a time")), ("local", _("At a time on each person’s clock"))],
+        initial="now",
+    )
     starts_at = forms.CharField(required=False, max_length=32)
+    repeat = forms.BooleanField(required=False)
+    every = forms.IntegerField(required=False, min_value=1, max_value=365, initial=1)
+    unit = forms.ChoiceField(required=False, choices=[("1", _("days")), ("7", _("weeks"))], initial="7")
+    until = forms.DateField(required=False)
+    to_those = forms.ChoiceField(required=False, choices=StopWhen.choices, initial=StopWhen.GOT_IT)
+    most_times = forms.IntegerField(required=False, min_value=1, max_value=50, initial=3)
     launches_seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
@@ -122,32 +132,58 @@ class SendForm(forms.Form):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
-        if cleaned.get("when") != "later":
-            cleaned["starts_at"] = None
-            return cleaned
+        when, typed = cleaned.get("when"), cleaned.get("starts_at") or ""
+        cleaned["starts_at"] = cleaned["local_at"] = None
         try:
-            cleaned["starts_at"] = self._read(cleaned.get("starts_at") or "")
+            if when == "later":
+                cleaned["starts_at"] = self._read(typed)
+            elif when == "local":
+                cleaned["local_at"] = self._read_local(typed)
         except forms.ValidationError as error:
             self.add_error("starts_at", error)
+        cleaned["plan"] = self._plan(cleaned) if cleaned.get("repeat") else None
         return cleaned
+
+    def _plan(self, cleaned: dict[str, Any]) -> RepeatPlan | None:
+        every, until, most = cleaned.get("every"), cleaned.get("until"), cleaned.get("most_times")
+        if not every or not until or not most or not cleaned.get("to_those"):
+            self.add_error("repeat", _("Say how often it is repeated, to whom, and until which day."))
+            return None
+        return RepeatPlan(
+            every_days=every * int(cleaned.get("unit") or 1),
+            until=until,
+            to_those=StopWhen(cleaned["to_those"]),
+            most_times=most,
+        )
+
+    def _read_local(self, text: str) -> datetime:
+        """A day and time without a zone, which has not passed where the organization is."""
+        local = self._parse(text)
+        self._check_future(local.replace(tzinfo=self.zone).astimezone(UTC))
+        return local
 
     def _read(self, text: str) -> datetime:
         """A day and time on the organization's clock."""
-        try:
-            local = datetime.fromisoformat(text)
-        except ValueError as error:
-            raise forms.ValidationError(_("Give the day and the time.")) from error
-        if local.tzinfo is not None:
-            raise forms.ValidationError(_("Give the day and the time."))
-        if not 2000 < local.year < 9000:
-            raise forms.ValidationError(_("Give the day and the time."))
+        local = self._parse(text)
         # The first of two equal times when clocks go back.
         starts_at = local.replace(tzinfo=self.zone).astimezone(UTC)
         if starts_at.astimezone(self.zone).replace(tzinfo=None) != local:
             raise forms.ValidationError(_("Clocks go forward then: this time does not exist on that day."))
-        now = timezone.now()
-        if starts_at <= now:
-            raise forms.ValidationError(_("This time has passed."))
-        if starts_at > now + LATEST_START:
-            raise forms.ValidationError(_("Choose a time within a year."))
+        self._check_future(starts_at)
         return starts_at
+
+    def _parse(self, text: str) -> datetime:
+        try:
+            local = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise forms.ValidationError(_("Give the day and the time.")) from error
+        if local.tzinfo is not None or not 2000 < local.year < 9000:
+            raise forms.ValidationError(_("Give the day and the time."))
+        return local
+
+    def _check_future(self, moment: datetime) -> None:
+        now = timezone.now()
+        if moment <= now:
+            raise forms.ValidationError(_("This time has passed."))
+        if moment > now + LATEST_START:
+            raise forms.ValidationError(_("Choose a time within a year."))

@@ -187,6 +187,11 @@ def _timing(email: Email, starts_at: datetime) -> list[str]:
     return []
 
 
+def sender_problems(organization: Organization, email: Email, *, now: datetime) -> list[str]:
+    """Why nobody could be written to at all, be it a test."""
+    return [*_sender(organization, email), *filter(None, [why_not_send(organization, email.campaign.website, now=now)])]
+
+
 def _sender(organization: Organization, email: Email) -> list[str]:
     problems = []
     if not email.campaign.website.sender_email:

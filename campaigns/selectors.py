@@ -13,7 +13,17 @@ from django.utils import timezone
 
 from accounts.models import Organization
 from campaigns.asking import people_to_ask
-from campaigns.models import Campaign, Email, EmailKind, Exemption, ExemptionState, Launch, Participation
+from campaigns.models import (
+    Campaign,
+    Email,
+    EmailKind,
+    Exemption,
+    ExemptionState,
+    Launch,
+    Participation,
+    Segment,
+    TrialGroup,
+)
 from campaigns.rules import content_digest
 from campaigns.segments import EVERYBODY, Narrowing, narrow
 from consent.models import Subscription
@@ -59,6 +69,16 @@ def get_launch(organization: Organization, launch_id: int) -> Launch | None:
         .select_related("organization", "mailing", "email__campaign__website")
         .first()
     )
+
+
+def get_segment(organization: Organization, segment_id: int) -> Segment | None:
+    """The one lookup door of segments."""
+    return Segment.objects.filter(organization=organization, pk=segment_id).first()
+
+
+def get_test_group(organization: Organization, group_id: int) -> TrialGroup | None:
+    """The one lookup door of test groups."""
+    return TrialGroup.objects.filter(organization=organization, pk=group_id).first()
 
 
 def launches_of(organization: Organization, email: Email) -> QuerySet[Launch]:

@@ -49,6 +49,7 @@ CONSOLE_MENU: list[dict[str, Any]] = [
             _item(_("Website advisor"), "fact_check", "admin:reporting_advisor"),
             _item(_("Campaigns"), "campaign", "admin:campaigns_campaign_changelist"),
             _item(_("Emails"), "mail", "admin:campaigns_email_changelist"),
+            _item(_("Test groups"), "science", "admin:campaigns_trialgroup_changelist"),
             _item(_("Forms"), "dynamic_form", "admin:intake_entryform_changelist"),
         ],
     },
@@ -57,6 +58,7 @@ CONSOLE_MENU: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             _item(_("Participants"), "group", "admin:participants_participant_changelist"),
+            _item(_("Segments"), "filter_alt", "admin:campaigns_segment_changelist"),
             _item(_("Imports"), "upload_file", "admin:intake_import_changelist"),
             _item(_("Moved consents"), "move_down", "admin:intake_consentmove_changelist"),
             _item(_("Yeses without evidence"), "help", "admin:intake_consentmove_unproven"),

@@ -115,7 +115,7 @@ def _by_website(ready: Sequence[_Ready]) -> list[list[_Ready]]:
 
 def _give_up_lost(organization: Organization, *, now: datetime) -> None:
     lost = ServiceMessage.objects.filter(organization=organization, status=MessageStatus.SENDING, due_at__lte=now)
-    lost.update(status=MessageStatus.UNKNOWN, due_at=None, text="", html="")
+    lost.update(status=MessageStatus.UNKNOWN, due_at=None, text="", html="", mime=None)
 
 
 def _hold_back(
@@ -162,7 +162,7 @@ def _claim(organization: Organization, *, now: datetime) -> list[_Ready] | None:
 def _end(ids: Sequence[int], status: MessageStatus, error: str = "") -> None:
     if ids:
         ServiceMessage.objects.filter(pk__in=ids).update(
-            status=status, due_at=None, text="", html="", error=error[:ERROR_LENGTH]
+            status=status, due_at=None, text="", html="", mime=None, error=error[:ERROR_LENGTH]
         )
 
 
@@ -196,6 +196,9 @@ def compose_service_message(message: ServiceMessage, *, now: datetime) -> Outgoi
     """The bytes: what was queued, and below it who sends it. ValueError for what cannot stand in a header."""
     website, organization = message.website, message.organization
     domain = website.sender_email.rpartition("@")[2].encode("idna").decode()
+    if message.mime is not None:
+        reference = message.reference.hex
+        return Outgoing(message.pk, f"bounce+{reference}@{domain}", message.to_email, bytes(message.mime), reference)
     context = {
         "text": message.text,
         "html": message.html,
@@ -310,7 +313,7 @@ def _record(
                 "sent_at": now if settled.status == MessageStatus.SENT else None,
             }
             if not waits:
-                changes |= {"text": "", "html": ""}
+                changes |= {"text": "", "html": "", "mime": None}
             # A slow server's last word replaces *unknown*; what has been forgotten cannot be tried again.
             standing = (MessageStatus.SENDING,) if waits else (MessageStatus.SENDING, MessageStatus.UNKNOWN)
             ServiceMessage.objects.filter(pk=outcome.id, status__in=standing).update(**changes)

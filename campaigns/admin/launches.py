@@ -24,6 +24,7 @@ from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
 from campaigns.admin.launching import REPORT
 from campaigns.models import Launch
 from campaigns.progress import progress_words
+from campaigns.repeats import end_repeat
 from campaigns.selectors import Progress, get_launch, progress_of
 from delivery.models import MailingState
 from delivery.services import MailingRefused, cancel_mailing, pause_mailing, resume_mailing
@@ -126,6 +127,9 @@ class LaunchAdmin(PagesBelowRowsAdmin):
     def _cancel(self, request: HttpRequest, launch: Launch) -> None:
         def cancel() -> str:
             spared = cancel_mailing(organization_of(request), launch.mailing, now=timezone.now())
+            # Whoever stops one round wants no other to follow it.
+            if launch.repeat is not None:
+                end_repeat(organization_of(request), launch.repeat, now=timezone.now())
             return ngettext(
                 "Cancelled. %(spared)s copy will not be sent.", "Cancelled. %(spared)s copies will not be sent.", spared
             ) % {"spared": spared}

@@ -6,12 +6,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from accounts.models import Organization
 from accounts.signed_in import member_of, organization_of
 from campaigns import services
 from campaigns.admin.base import ArchivableAdmin, role_may_not_change
@@ -20,9 +22,12 @@ from campaigns.comparing import compare, example_of, two_classes
 from campaigns.forecasts import Forecast, forecast
 from campaigns.forms import SendForm
 from campaigns.lint import links_of, review_draft
-from campaigns.models import Email, EmailKind, FunctionalLinkKind, Launch
+from campaigns.models import Campaign, Email, EmailKind, FunctionalLinkKind, Launch, Segment, TrialGroup
 from campaigns.rendering import problems_of, sender_of
-from campaigns.selectors import launches_of
+from campaigns.segments import Narrowing
+from campaigns.selectors import get_campaign, get_segment, get_test_group, launches_of
+from campaigns.trying import latest_tests, send_test
+from delivery.rules import needs_subscription
 
 # Reports are an app above this one; the console's site puts them here.
 REPORT = "/console/reports/{launch_id}/"
@@ -34,6 +39,7 @@ class LaunchPagesAdmin(ArchivableAdmin):
     def launch_pages(self) -> list[URLPattern]:
         return [
             self.page("send", self.send_view),
+            self.page("test", self.test_view),
             self.page("compare", self.compare_view),
             self.page("message", self.message_view, "message/<str:name>"),
         ]
@@ -47,14 +53,17 @@ class LaunchPagesAdmin(ArchivableAdmin):
             raise PermissionDenied
         seen = launches_of(organization, email).count()
         form = SendForm(request.POST or None, organization=organization, initial={"launches_seen": seen})
+        narrowing = _narrowing(request, organization, email)
         problems: list[str] = []
         if request.method == "POST" and form.is_valid():
-            launch, problems = self._launch(request, email, form)
+            launch, problems = self._launch(request, email, form, narrowing)
             if launch is not None:
                 return HttpResponseRedirect(REPORT.format(launch_id=launch.pk))
-        return self._send_page(request, email, form, problems)
+        return self._send_page(request, email, form, narrowing, problems)
 
-    def _launch(self, request: HttpRequest, email: Email, form: SendForm) -> tuple[Launch | None, list[str]]:
+    def _launch(
+        self, request: HttpRequest, email: Email, form: SendForm, narrowing: Narrowing
+    ) -> tuple[Launch | None, list[str]]:
         try:
             launch = services.launch_email(
                 organization_of(request),
@@ -63,21 +72,28 @@ class LaunchPagesAdmin(ArchivableAdmin):
                 now=timezone.now(),
                 not_before=form.cleaned_data["starts_at"],
                 launches_seen=form.cleaned_data["launches_seen"],
+                local_at=form.cleaned_data["local_at"],
+                repeat=form.cleaned_data["plan"],
+                narrowing=narrowing,
             )
         except services.LaunchRefused as refusal:
             return None, refusal.problems
-        planned = form.cleaned_data["starts_at"] is not None
+        planned = form.cleaned_data["starts_at"] or form.cleaned_data["local_at"]
         messages.success(
             request, _("It will be sent at the time that you chose.") if planned else _("It is being sent.")
         )
         return launch, []
 
-    def _send_page(self, request: HttpRequest, email: Email, form: SendForm, problems: list[str]) -> HttpResponse:
+    def _send_page(
+        self, request: HttpRequest, email: Email, form: SendForm, narrowing: Narrowing, problems: list[str]
+    ) -> HttpResponse:
         organization, now = organization_of(request), timezone.now()
         checked = self.lint_context(request, email)
         if not form.is_bound:
-            problems = checked["review"].problems + problems_of(organization, email, starts_at=now, now=now)
-        predicted = forecast(organization, email, now=now)
+            problems = checked["review"].problems + problems_of(
+                organization, email, starts_at=now, now=now, narrowing=narrowing
+            )
+        predicted = forecast(organization, email, now=now, narrowing=narrowing)
         is_request = email.kind == EmailKind.CONSENT_REQUEST
         context = {
             **self.page_context(request, email, _("Send “%(name)s”") % {"name": email.name}),
@@ -87,12 +103,37 @@ class LaunchPagesAdmin(ArchivableAdmin):
             # What the privacy check found stands in its own section.
             "problems": [problem for problem in problems if problem not in checked["review"].said_errors],
             "forecast": predicted,
-            "asking": count_asking(organization, email, now=now) if is_request else None,
+            "asking": count_asking(organization, email, now=now, narrowing=narrowing) if is_request else None,
             "sender": sender_of(email),
             "launches": launches_of(organization, email)[:3],
             "local_now": timezone.localtime(now),
+            **_audience_context(organization, email, narrowing),
+            "tests": latest_tests(organization, email),
+            "test_groups": TrialGroup.objects.filter(organization=organization),
         }
         return TemplateResponse(request, "campaigns/email_send.html", context, status=422 if form.is_bound else 200)
+
+    def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Sends a test to a test group; nothing of it is measured or reported (rule S14)."""
+        email, organization = self.find_or_404(request, pk), organization_of(request)
+        if role_may_not_change(self, request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        group = get_test_group(organization, _number(request.POST.get("group", "")))
+        if group is None:
+            raise Http404
+        try:
+            number = send_test(organization, email, group, now=timezone.now())
+        except services.LaunchRefused as refusal:
+            for problem in refusal.problems:
+                messages.error(request, problem)
+        else:
+            sentence = ngettext(
+                "A test is on its way to %(n)s address.", "Tests are on their way to %(n)s addresses.", number
+            )
+            messages.success(request, sentence % {"n": number})
+        return HttpResponseRedirect(reverse("admin:campaigns_email_send", args=[email.pk]))
 
     # --- Messages side by side ----------------------------------------------------------------------------------------
 
@@ -150,3 +191,37 @@ class LaunchPagesAdmin(ArchivableAdmin):
             "email": email,
             "may_change": not role_may_not_change(self, request),
         }
+
+
+# --- The audience -----------------------------------------------------------------------------------------------------
+
+
+def _number(text: str) -> int:
+    """The number of a row; one that nothing has for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
+
+
+def _narrowing(request: HttpRequest, organization: Organization, email: Email) -> Narrowing:
+    """What was chosen beside the audience that the email is for. What is not the organization's is not found."""
+    chosen = request.POST if request.method == "POST" else request.GET
+    segment = campaign = None
+    if chosen.get("segment"):
+        segment = get_segment(organization, _number(chosen["segment"]))
+        if segment is None:
+            raise Http404
+    if chosen.get("only_campaign"):
+        campaign = get_campaign(organization, _number(chosen["only_campaign"]))
+        if campaign is None:
+            raise Http404
+    return Narrowing.of(segment, campaign)
+
+
+def _audience_context(organization: Organization, email: Email, narrowing: Narrowing) -> dict[str, Any]:
+    campaigns = Campaign.objects.filter(organization=organization, archived_at__isnull=True).order_by("name")
+    return {
+        "narrowing": narrowing,
+        "segments": Segment.objects.filter(organization=organization),
+        # Whoever took part is whom other emails are for anyway.
+        "campaigns": campaigns if needs_subscription(email.purpose) else [],
+        "may_repeat": email.kind in (EmailKind.NEWSLETTER, EmailKind.REMINDER),
+    }

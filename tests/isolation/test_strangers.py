@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, reverse
 
 from accounts.models import Membership, Organization
-from campaigns.models import Campaign, Email, Launch
+from campaigns.models import Campaign, Email, Launch, Segment, TrialGroup
 from campaigns.services import launch_email
 from common.tenancy import tenant
 from consent.models import Topic
@@ -71,6 +71,12 @@ def rows(cast: Cast, now: datetime) -> dict[type[Model], Model]:
             campaign,
             email,
             launch,
+            Segment.objects.create(
+                **common,
+                name=MARKER,
+                definition={"match": "all", "rows": [{"about": "country", "op": "in", "countries": ["BE"]}]},
+            ),
+            TrialGroup.objects.create(**common, name=MARKER),
             person,
             open_request(bakery, kind="access", participant=person, channel="letter", now=now, details=MARKER),
             connection := Connection.objects.create(**common, name=MARKER, kind="smtp", host="mail.example"),
