@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owne
 
 BULK = 2000
 # Both processes of the worker are at it with four connections each, and every message takes the server so long.
-CONNECTIONS, SECONDS = 8, 0.02
+CONNECTIONS, SECONDS = 8, 0.05
 # More than that many cannot arrive within two seconds.
 TWO_SECONDS = int(2 * CONNECTIONS / SECONDS)
 
@@ -114,10 +114,9 @@ def test_what_somebody_waits_for_passes_a_launch_within_two_seconds(
         )
         for name in ("called", "asked"):
             wait_until(lambda name=name: arrived(server, name), 30, f"{name} to arrive")
-        wait_until(lambda: len(server.recipients()) >= BULK + len(waiting), 60, "the launch to end")
+        left = BULK + len(waiting) - len(server.recipients())
     passed = {name: (arrived(server, name) or 0) - before for name in ("called", "asked")}
     print(f"messages of the launch that came between: {passed}")  # noqa: T201 - shown with a failure
     assert max(passed.values()) < TWO_SECONDS
     # There was somebody to pass.
-    assert before + max(passed.values()) < BULK
-    assert len(server.recipients()) == len(set(server.recipients()))
+    assert left > BULK // 4

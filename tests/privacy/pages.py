@@ -117,11 +117,11 @@ def send_copy(cast: Cast, topic: Topic, person: Participant, *, now: datetime, w
     return message
 
 
-def page_of_copy(home: Home) -> str:
+def page_of_copy(home: Home, body: str = "<html><body><p>Dear {{ first_name }}</p></body></html>") -> str:
     """The page of Zoe's latest copy in a browser, as if its template had led there."""
     source = EmailSource(
         subject="Fresh bread for {{ first_name }}",
-        body="<html><body><p>Dear {{ first_name }}</p></body></html>",
+        body=body,
         body_format=BodyFormat.HTML,
         labels=FooterLabels(unsubscribe="Unsubscribe", preferences="Your choice"),
     )
