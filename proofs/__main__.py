@@ -55,7 +55,7 @@ def _worker(log: Path) -> Iterator[None]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--histories", type=int, default=100, help="how many random histories are played")
+    parser.add_argument("--histories", type=int, default=60, help="how many random histories are played")
     parser.add_argument("--seed", type=int, default=20261122, help="which ones")
     parser.add_argument("--people", type=int, default=12, help="who withdraw under load")
     return parser.parse_args()
