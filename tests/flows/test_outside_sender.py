@@ -91,7 +91,7 @@ def test_who_takes_part_is_handed_over_with_what_they_said(world: FormWorld, ser
     launch = world.reload().exit_launch
     client = Client()
     client.force_login(world.cast.ana)
-    report = client.get(reverse("admin:campaigns_launch_change", args=[launch.pk])).content.decode()
+    report = client.get(reverse("admin:campaigns_launch_change", args=[launch.pk]), follow=True).content.decode()
     assert "3 copies were handed over to an outside sender" in report
 
 
