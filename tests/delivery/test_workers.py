@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
+from bench.torture_sending import Server
 from common.keys import decode_key, encode_key
 from common.tenancy import tenant
 from consent.rules import ChoiceValue
@@ -233,6 +236,27 @@ def test_pause_takes_effect_within_two_seconds_while_sending(
     assert (timezone.now() - paused_at).total_seconds() < 2.5
     sent = len(server.recipients())
     assert Counter(world.statuses(mailing).values()) == {"sent": sent, "queued": 2000 - sent}
+
+
+@across_processes
+def test_under_full_speed_nothing_arrives_later_than_two_seconds_after_a_pause(
+    transactional_db: None, cast: Cast, tmp_path: Path
+) -> None:
+    sink = Server(tmp_path, 0.0)
+    world = real_world(cast)
+    mailing = world.mailing(crowd(world, 3000))
+    workers = [start_worker(world, mailing, f"smtp://127.0.0.1:{sink.port}") for _number in range(2)]
+    try:
+        wait_until(lambda: len(sink.accepted()) > 300, 60)
+        pause_mailing(cast.bakery, mailing, now=timezone.now())
+        paused_at = time.time()
+        assert [end(worker) for worker in workers] == [0, 0]
+        moments = [moment for moment, _reference in sink.accepted()]
+    finally:
+        sink.kill()
+    assert len(moments) < 3000, "it was over before it was paused"
+    assert max(moments) <= paused_at + 2.0
+    assert Counter(world.statuses(mailing).values()) == {"sent": len(moments), "queued": 3000 - len(moments)}
 
 
 def test_a_run_ends_after_its_time_and_says_that_there_is_more(world: World, server: SmtpServer) -> None:

@@ -142,13 +142,13 @@ send_mailing(int(sys.argv[1]), int(sys.argv[2]))
 """
 
 
-def start_worker(world: World, mailing: Mailing, server: SmtpServer, **environ: str) -> subprocess.Popen[str]:
+def start_worker(world: World, mailing: Mailing, server: SmtpServer | str, **environ: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", WORKER, str(world.cast.bakery.pk), str(mailing.pk)],
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "config.settings",
-            "PLI_SMTP_URL": server.url,
+            "PLI_SMTP_URL": server if isinstance(server, str) else server.url,
             "PYTHONPATH": str(Path(__file__).parents[2]),
             **environ,
         },
