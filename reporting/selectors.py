@@ -17,7 +17,7 @@ from campaigns.models import Launch
 from consent.models import Choice
 from consent.reasons import REASONS
 from consent.rules import EXEMPT_REASONS, Level, Reason
-from delivery.models import Message, MessageStatus
+from delivery.models import Held, Message, MessageStatus
 from delivery.news import without_addresses
 from participants.models import Participant
 from reporting.rules import SMALLEST_CROWD, Rate, share
@@ -79,6 +79,8 @@ class LaunchReport:
     launch: Launch
     audience: int
     statuses: list[tuple[str, int]]
+    # Why copies that have not left wait for a later moment than the launch.
+    held: list[tuple[str, int]]
     # Of mail servers and sending services, with the number of copies.
     words: list[tuple[str, int]]
     sent: int
@@ -124,6 +126,7 @@ def report_launch(organization: Organization, launch: Launch) -> LaunchReport:
         launch=launch,
         audience=sum(statuses.values()),
         statuses=[(str(MessageStatus(status).label), n) for status, n in statuses.most_common()],
+        held=_held(organization, launch),
         words=_server_words(organization, launch),
         sent=sum(group["n"] for group in out),
         opens=_kind_report("opens", out, people[HitKind.OPEN]),
@@ -135,6 +138,12 @@ def report_launch(organization: Organization, launch: Launch) -> LaunchReport:
         counted_clicks=_counted(launch, HitKind.CLICK, out),
         sent_outside=sum(group["n"] for group in out if group["opens_reason"] == Reason.SENT_OUTSIDE),
     )
+
+
+def _held(organization: Organization, launch: Launch) -> list[tuple[str, int]]:
+    waiting = Message.objects.filter(organization=organization, mailing=launch.mailing, status=MessageStatus.QUEUED)
+    rows = waiting.exclude(held_for="").filter(due_at__isnull=False).values_list("held_for").annotate(n=Count("id"))
+    return [(str(Held(reason).label), n) for reason, n in rows.order_by("held_for")]
 
 
 def _server_words(organization: Organization, launch: Launch) -> list[tuple[str, int]]:

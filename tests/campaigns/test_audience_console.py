@@ -184,6 +184,22 @@ def test_local_times_and_rounds_are_chosen_on_the_page(
     assert launch.repeat.ended_at is not None
 
 
+def test_reports_say_why_copies_wait_or_were_left_out(
+    cast: Cast, email: Email, subscriber: MakePerson, max_client: Client
+) -> None:
+    subscriber("sue")
+    subscriber("sam")
+    max_client.post(reverse("admin:campaigns_email_send", args=[email.pk]), {"when": "now", "launches_seen": 0})
+    with tenant(cast.bakery.pk):
+        launch = Launch.objects.get()
+        first, second = Message.objects.order_by("pk")
+        Message.objects.filter(pk=first.pk).update(held_for="cap", due_at=timezone.now() + timedelta(days=2))
+        Message.objects.filter(pk=second.pk).update(status="capped")
+    report = max_client.get(f"/console/reports/{launch.pk}/").content.decode()
+    assert "For the week&#x27;s number of marketing emails per person" in report
+    assert "Left out: had as many marketing emails as a week allows" in report
+
+
 def test_a_test_group_is_kept_and_gets_tests(cast: Cast, email: Email, max_client: Client) -> None:
     page = max_client.post(reverse("admin:campaigns_trialgroup_add"), {"name": "Editors", "addresses": "nobody"})
     assert page.status_code == 422
