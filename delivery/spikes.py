@@ -47,11 +47,11 @@ class Fate:
 def look_for_spike(organization: Organization, mailing_id: int, *, now: datetime) -> bool:
     """Pause the mailing if its copies fare badly, and tell the owners. True when it was paused now."""
     mailing = _mailing(organization, mailing_id)
-    if mailing is None:
-        return False
+    if mailing is None or mailing.state == MailingState.PAUSED:
+        return False  # nothing leaves; it is looked at again when somebody has resumed it
     rules = sending_rules(organization)
     fate = fate_of(organization, mailing, now=now)
-    if mailing.spiked_at is not None and mailing.state != MailingState.PAUSED:
+    if mailing.spiked_at is not None:
         _accept(mailing, fate)
     fresh = fate.since(mailing.accepted)
     too_many = (

@@ -8,9 +8,11 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from common.tenancy import tenant
 from consent.rules import ChoiceValue
+from delivery import tasks as beat
 from delivery.care import look_after_sending
 from delivery.connection_models import Connection, News
 from delivery.models import Mailing, MailingState, Message, Purpose
@@ -189,31 +191,31 @@ def test_a_second_doubt_is_for_a_person(world: World, server: SmtpServer) -> Non
 
 def lost(world: World) -> Mailing:
     """A message whose worker was killed while its bytes left."""
-    mailing = world.mailing([world.person("a", choice=ChoiceValue.YES)])
+    mailing = world.mailing([world.person("lost", choice=ChoiceValue.YES)])
     begun = begin_mailing(world.cast.bakery.pk, mailing.pk, now=world.time)
     assert begun is not None
     claim_messages(begun, after=0, limit=10, now=world.time)
     with tenant(world.cast.bakery.pk):
-        Message.objects.update(status="sending", due_at=world.time + SENDING_LEASE)
+        Message.objects.filter(mailing=mailing).update(status="sending", due_at=world.time + SENDING_LEASE)
     return mailing
 
 
 def test_news_before_the_lease_ran_out_settle_what_a_killed_worker_left(world: World, server: SmtpServer) -> None:
     mailing = lost(world)
-    reported(world, world.rows(mailing)["a"])
+    reported(world, world.rows(mailing)["lost"])
     world.send(mailing, seconds=SENDING_LEASE.total_seconds() + 1)
-    row = world.rows(mailing)["a"]
+    row = world.rows(mailing)["lost"]
     assert (row.status, row.news) == ("sent", "delivered")
     assert row.sent_at is not None
 
 
 def test_news_that_come_before_the_answer_is_missed_settle_it(world: World, server: SmtpServer) -> None:
     mailing = lost(world)
-    row = world.rows(mailing)["a"]
+    row = world.rows(mailing)["lost"]
     reported(world, row)
     with tenant(world.cast.bakery.pk):
         record([Settled(row.pk, "unknown", "421 gone", None, 0)], now=world.time)
-    assert world.statuses(mailing) == {"a": "sent"}
+    assert world.statuses(mailing) == {"lost": "sent"}
 
 
 def test_news_of_the_first_copy_stop_the_second(world: World, server: SmtpServer) -> None:
@@ -259,9 +261,22 @@ def test_what_a_killed_worker_left_in_a_stopped_mailing_is_found(world: World, s
     mailing = lost(world)
     stop(world.cast.bakery, mailing, now=world.time)
     look_after_sending(world.cast.bakery.pk, now=world.time + SENDING_LEASE - timedelta(seconds=1))
-    assert world.statuses(mailing) == {"a": "sending"}
+    assert world.statuses(mailing) == {"lost": "sending"}
     look_after_sending(world.cast.bakery.pk, now=world.time + SENDING_LEASE)
-    assert world.statuses(mailing) == {"a": "unknown"}
+    assert world.statuses(mailing) == {"lost": "unknown"}
+
+
+def test_beat_finds_every_organization_in_trouble_and_mails_what_is_left(world: World, server: SmtpServer) -> None:
+    world.time = timezone.now() - timedelta(hours=3)
+    set_rules(world, resend=AutomaticResend.ALL, resend_hours=1)
+    mailing = doubtful(world, server, "a")
+    beat.look_after_sending()
+    assert world.statuses(mailing) == {"a": "queued"}
+    beat.mail_alerts(organization_id=world.cast.bakery.pk)
+    paused = lost(world)
+    pause_mailing(world.cast.bakery, paused, now=world.time)
+    beat.look_after_sending()
+    assert world.statuses(paused) == {"lost": "unknown"}
 
 
 # --- In the console ---------------------------------------------------------------------------------------------------
