@@ -52,6 +52,7 @@ class SendingRules(TenantModel):
 
     class Meta:
         verbose_name = _("rules for sending")
+        verbose_name_plural = _("sending and alerts")
 
 
 class UnknownDecision(BulkTenantModel):

@@ -47,7 +47,7 @@ class LaunchFilter(DropdownFilter):
 class UncertainMessageAdmin(PagesBelowRowsAdmin):
     # Who may see the mail of single persons.
     readers: ClassVar[frozenset[str]] = frozenset({Role.OWNER, Role.MARKETER, Role.DPO})
-    list_display = ("address", "email", "uncertain_at", "way", "words")
+    list_display = ("address", "email", "since", "way", "words")
     list_display_links = ("address",)
     list_filter: ClassVar[list[Any]] = [LaunchFilter]
     list_filter_submit = True
@@ -85,7 +85,7 @@ class UncertainMessageAdmin(PagesBelowRowsAdmin):
         return launch.email.name if launch is not None else message.mailing.get_purpose_display()
 
     @display(description=gettext_lazy("when"), ordering="uncertain_at")
-    def uncertain_at(self, message: Message) -> Any:
+    def since(self, message: Message) -> Any:
         return message.uncertain_at
 
     @display(description=gettext_lazy("connection"))

@@ -125,6 +125,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "rules for sending",
+                "verbose_name_plural": "sending and alerts",
             },
         ),
         migrations.CreateModel(
