@@ -173,13 +173,14 @@ def typed_form(organization: Organization, data: QueryDict) -> SegmentForm:
     rows = [
         _typed_row(data, number) for number in numbers if data[f"row-{number}-about"] in ABOUT and str(number) != gone
     ]
-    if "add" in data and data.get("new_about") in ABOUT and len(rows) < MOST_ROWS:
-        rows.append({"about": data["new_about"], "op": next(iter(ABOUT[data["new_about"]].ops))})
+    new = str(data.get("new_about", ""))
+    if "add" in data and new in ABOUT and len(rows) < MOST_ROWS:
+        rows.append({"about": new, "op": next(iter(ABOUT[new].ops))})
     return SegmentForm(organization, rows, match=data.get("match", "all"))
 
 
 def _typed_row(data: QueryDict, number: int) -> dict[str, Any]:
-    about = data[f"row-{number}-about"]
+    about = str(data[f"row-{number}-about"])
     raw: dict[str, Any] = {"about": about, "op": data.get(f"row-{number}-op", "")}
     for name in ABOUT[about].values:
         values = data.getlist(f"row-{number}-{name}")
