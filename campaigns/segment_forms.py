@@ -117,6 +117,8 @@ class SegmentForm:
             value = ", ".join(value)
         if kind == "many":
             value = value if isinstance(value, list) else []
+            # Those that were chosen first, where they can be seen.
+            choices = sorted(choices, key=lambda choice: choice[0] not in value)
         elif kind == "checkbox":
             value = value in (True, "on")
         else:
