@@ -1,0 +1,169 @@
+"""The edges of what an organization owes: whom inactivity asks, what a dry run leaves, the clock of requests."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from common.tenancy import tenant
+from consent.models import Subscription
+from consent.rules import ChoiceValue
+from delivery.models import CaughtMessage, ServiceMessage
+from delivery.services import suppress
+from participants.models import Participant
+from privacy.models import InactivityCheck, InactivityRule, PersonRequest
+from privacy.services.inactivity import apply_rule, people_to_ask, set_rule, switch_rule
+from privacy.services.requests import RequestRefused, answer_request, extend_request, open_request
+from privacy.services.retention import apply_retention
+from tests.support.cast import Cast
+from tests.support.world import choose, loosen, make_participant, make_topic, make_website, subscribe_to
+from tracking.models import LastOpenDay
+from websites.models import OpensFallback, Website
+
+pytestmark = pytest.mark.django_db
+
+LONG = timedelta(days=1500)
+
+
+# --- Inactivity -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def website(cast: Cast, now: datetime) -> Website:
+    return make_website(cast.bakery, cast.ana, now=now - LONG)
+
+
+@pytest.fixture
+def rule(cast: Cast, website: Website, now: datetime) -> InactivityRule:
+    with tenant(cast.bakery.pk):
+        return set_rule(cast.bakery, website, months=24, answer_days=30, actor=cast.dana)
+
+
+@pytest.fixture
+def people(cast: Cast, website: Website, now: datetime) -> dict[str, Participant]:
+    """One of them is silent; each of the others has a reason of their own to be left alone."""
+    topic = make_topic(cast.bakery, website)
+    names = ("silent", "answered", "bounced", "fresh", "opened")
+    made = {name: make_participant(cast.bakery, f"{name}@b.example", now=now - LONG) for name in names}
+    for name, person in made.items():
+        subscribed_at = now - timedelta(days=5) if name == "fresh" else now - LONG
+        subscribe_to(cast.bakery, person, topic, now=subscribed_at)
+    choose(cast.bakery, made["answered"], opens=ChoiceValue.NO, now=now - timedelta(days=30))
+    with tenant(cast.bakery.pk):
+        suppress(cast.bakery, made["bounced"].email_norm, reason="bounced", source="test", now=now)
+        LastOpenDay.objects.create(organization_id=cast.bakery.pk, participant=made["opened"], day=now.date())
+    return made
+
+
+def asked(cast: Cast, rule: InactivityRule, now: datetime) -> set[str]:
+    with tenant(cast.bakery.pk):
+        current = InactivityRule.objects.select_related("website").get(pk=rule.pk)
+        return {one.email.partition("@")[0] for one in people_to_ask(cast.bakery, current, now=now)}
+
+
+def test_u6_whoever_did_something_cannot_be_reached_or_is_new_is_not_asked(
+    cast: Cast, rule: InactivityRule, people: dict[str, Participant], now: datetime
+) -> None:
+    # No website keeps the day of a last open unless it is set to: then it says nothing.
+    assert asked(cast, rule, now) == {"silent", "opened"}
+
+
+def test_s8_the_last_open_day_counts_where_the_website_keeps_it_and_that_there_is_none_says_nothing(
+    cast: Cast, website: Website, rule: InactivityRule, people: dict[str, Participant], now: datetime
+) -> None:
+    loosen(cast.bakery, website, now=now, opens_fallback=OpensFallback.LAST_OPEN_DAY.value)
+    assert asked(cast, rule, now) == {"silent"}
+    with tenant(cast.bakery.pk):
+        LastOpenDay.objects.update(day=now.date() - LONG)
+    assert asked(cast, rule, now) == {"silent", "opened"}
+
+
+def test_u6_nobody_is_put_out_before_their_time_or_while_the_rule_is_off(
+    cast: Cast, rule: InactivityRule, people: dict[str, Participant], now: datetime
+) -> None:
+    bakery, over = cast.bakery, now + timedelta(days=31)
+    with tenant(bakery.pk):
+        switch_rule(bakery, rule, on=True, actor=cast.dana, now=now)
+    assert apply_rule(bakery, rule, now=now).asked == 2
+    early = apply_rule(bakery, rule, now=now + timedelta(days=29))
+    assert (early.asked, early.ended) == (0, 0)
+    with tenant(bakery.pk):
+        switch_rule(bakery, rule, on=False, actor=cast.dana, now=now)
+    assert apply_rule(bakery, rule, now=over).ended == 0
+    with tenant(bakery.pk):
+        assert InactivityCheck.objects.filter(ended_at=None).count() == 2
+        switch_rule(bakery, rule, on=True, actor=cast.dana, now=over)
+    assert apply_rule(bakery, rule, now=over).ended == 2
+    with tenant(bakery.pk):
+        left = Subscription.objects.filter(unsubscribed_at__isnull=False).values_list("participant__email", flat=True)
+        assert set(left) == {"silent@b.example", "opened@b.example"}
+
+
+# --- Retention --------------------------------------------------------------------------------------------------------
+
+
+def test_u4_a_dry_run_counts_what_the_next_run_removes_and_removes_nothing(
+    cast: Cast, website: Website, now: datetime
+) -> None:
+    bakery = cast.bakery
+    with tenant(bakery.pk):
+        common = {"organization": bakery, "website": website, "kind": "receipt", "language": "en", "subject": "x"}
+        anna = make_participant(bakery, "anna@b.example", now=now)
+        for participant in (anna, None):
+            # To an address of nobody: kept for a week only.
+            ServiceMessage.objects.create(
+                **common, participant=participant, to_email="a@b.example", queued_at=now - timedelta(days=9)
+            )
+        CaughtMessage.objects.create(
+            organization=bakery, mail_from="a@b.c", rcpt_to="d@e.f", raw=b"", received_at=now - timedelta(days=40)
+        )
+    would = apply_retention(bakery, now=now, only_count=True).counts
+    assert (would["service_messages"], would["mailbox"]) == (1, 1)
+    with tenant(bakery.pk):
+        assert (ServiceMessage.objects.count(), CaughtMessage.objects.count()) == (2, 1)
+    assert apply_retention(bakery, now=now).counts == would
+    with tenant(bakery.pk):
+        assert ServiceMessage.objects.get().participant_id == anna.pk
+        assert not CaughtMessage.objects.exists()
+
+
+# --- The clock of requests --------------------------------------------------------------------------------------------
+
+
+def ask(cast: Cast, received: datetime, now: datetime) -> PersonRequest:
+    with tenant(cast.bakery.pk):
+        return open_request(
+            cast.bakery, kind="access", participant=None, channel="letter", received_at=received, now=now
+        )
+
+
+def test_d4_the_clock_runs_from_the_day_of_receipt_and_no_later_than_today(cast: Cast, now: datetime) -> None:
+    before = ask(cast, now.replace(month=1, day=31), now)
+    assert (before.received_on, before.due_on) == (date(now.year, 1, 31), date(now.year, 2, 28))
+    ahead = ask(cast, now + timedelta(days=20), now)
+    assert ahead.received_on == now.date()
+
+
+def test_d4_two_months_more_count_from_the_receipt_and_are_taken_within_the_first(cast: Cast, now: datetime) -> None:
+    request = ask(cast, now, now)
+    last_day = now + (request.due_on - now.date())
+    with tenant(cast.bakery.pk):
+        extended = extend_request(cast.bakery, request, reason="many files", actor=cast.dana, now=last_day)
+        assert (extended.due_on - request.received_on).days in range(89, 93)
+        with pytest.raises(RequestRefused, match="extended already"):
+            extend_request(cast.bakery, request, reason="again", actor=cast.dana, now=now)
+        late = ask(cast, now, now)
+        with pytest.raises(RequestRefused, match="no longer be extended"):
+            extend_request(cast.bakery, late, reason="x", actor=cast.dana, now=last_day + timedelta(days=1))
+
+
+def test_d4_a_request_is_answered_once_and_with_words(cast: Cast, now: datetime) -> None:
+    request = ask(cast, now, now)
+    with tenant(cast.bakery.pk):
+        with pytest.raises(RequestRefused, match="what the person was answered"):
+            answer_request(cast.bakery, request, answer=" ", actor=cast.dana, now=now)
+        answer_request(cast.bakery, request, answer="Sent.", actor=cast.dana, now=now)
+        with pytest.raises(RequestRefused, match="closed"):
+            answer_request(cast.bakery, request, answer="Otherwise.", actor=cast.dana, now=now)
+        assert PersonRequest.objects.get().answer == "Sent."
