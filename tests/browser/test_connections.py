@@ -54,3 +54,26 @@ def test_a_service_is_set_up_confirmed_and_a_key_made(page: Page, cast: Cast) ->
     for address in ("connection", "connection/add", "websiteconnection", "websiteconnection/add", "dkimkey"):
         page.goto(f"/console/delivery/{address}/")
         assert fits(page), address
+
+
+def test_an_outside_sender_is_set_up_with_the_keyboard(page: Page, cast: Cast) -> None:
+    sign_in(page, cast)
+    page.goto("/console/delivery/connection/add/")
+    page.get_by_role("link", name="Actito", exact=True).press("Enter")
+    page.get_by_label("Entity").fill("Bakery")
+    page.get_by_label("Profile table").fill("Customers")
+    page.get_by_label("API key").fill("secret-key")
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert fits(page)
+    picture(page, "outside-form-phone")
+    page.get_by_role("button", name="Keep").press("Enter")
+    expect(page.get_by_text("never tried against the real service")).to_be_visible()
+    assert "secret-key" not in page.content()
+    assert fits(page)
+    picture(page, "outside-phone")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    picture(page, "outside")
+    page.goto("/console/delivery/connection/add/?service=push")
+    page.get_by_label("Address of the endpoint").fill("http://outside.example/push")
+    page.get_by_role("button", name="Keep").press("Enter")
+    expect(page.get_by_text("The address must begin with https://.")).to_be_visible()
