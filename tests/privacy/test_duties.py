@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 
 from common.tenancy import tenant
-from consent.models import Subscription
-from consent.rules import ChoiceValue
+from consent.models import Choice, Subscription
+from consent.rules import ChoiceValue, Source
+from consent.services import record_choice
 from delivery.models import CaughtMessage, ServiceMessage
+from delivery.refusals import welcome_back
 from delivery.services import suppress
 from participants.models import Participant
-from privacy.models import InactivityCheck, InactivityRule, PersonRequest
+from privacy.models import InactivityCheck, InactivityRule, PersonRequest, SealedProof
+from privacy.services.erasure import erase_participant
 from privacy.services.inactivity import apply_rule, people_to_ask, set_rule, switch_rule
 from privacy.services.requests import RequestRefused, answer_request, extend_request, open_request
 from privacy.services.retention import apply_retention
@@ -98,6 +102,28 @@ def test_u6_nobody_is_put_out_before_their_time_or_while_the_rule_is_off(
     with tenant(bakery.pk):
         left = Subscription.objects.filter(unsubscribed_at__isnull=False).values_list("participant__email", flat=True)
         assert set(left) == {"silent@b.example", "opened@b.example"}
+
+
+# --- Erasure ----------------------------------------------------------------------------------------------------------
+
+
+def test_d2_what_was_refused_is_kept_with_the_hash_and_comes_back_the_proof_is_sealed_and_the_log_is_silent(
+    cast: Cast, website: Website, now: datetime
+) -> None:
+    bakery = cast.bakery
+    anna = make_participant(bakery, "anna@b.example", now=now)
+    LogEntry.objects.create(user=cast.ana, action_flag=2, object_repr="Anna@B.example")
+    with tenant(bakery.pk):
+        record_choice(
+            bakery, anna, opens=None, clicks=None, anonymous=ChoiceValue.NO, source=Source.PERSON, method="test",
+            happened_at=now, now=now, wording="Totals?",
+        )  # fmt: skip
+        erase_participant(bakery, anna, actor=None, reason="", now=now)
+        assert SealedProof.objects.count() == 1
+        again = make_participant(bakery, "anna@b.example", now=now)
+        assert welcome_back(bakery, again, now=now)
+        assert Choice.objects.get(participant=again).anonymous_objected_at == now
+    assert not LogEntry.objects.exists()
 
 
 # --- Retention --------------------------------------------------------------------------------------------------------
