@@ -188,7 +188,7 @@ def read_registers(organization: Organization, sender: Connection, *, now: datet
         with database.cursor() as cursor:
             cursor.execute(_OPEN_TRANSACTIONS)
             oldest, following = cursor.fetchone()
-            parameters = {
+            parameters: dict[str, Any] = {
                 "now": now,
                 "organization": organization.pk,
                 "sender": sender.pk,

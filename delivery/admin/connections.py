@@ -287,7 +287,7 @@ class WebsiteConnectionAdmin(OwnersAdmin):
     ) -> ModelChoiceField[Any] | None:
         """Outside senders where they belong, and nowhere else."""
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if field is None or db_field.name == "website":
+        if field is None or field.queryset is None or db_field.name == "website":
             return field
         if db_field.name == "outside":
             field.queryset = field.queryset.filter(kind=ConnectionKind.PUSH)

@@ -6,6 +6,7 @@ What is known of the API, from where and how surely, stands in ``delivery/actito
 from __future__ import annotations
 
 import json
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Mapping
@@ -61,6 +62,7 @@ class _Token:
 
 # By connection and key; a process asks for a token once in a quarter of an hour.
 _tokens: dict[tuple[int, str], _Token] = {}
+_signing_in = threading.Lock()
 
 
 class ActitoPusher:
@@ -187,11 +189,22 @@ class ActitoPusher:
         headers = {"Idempotency-Key": key} if key else {}
         answer = send_json(method, url, body, {**headers, "Authorization": f"Bearer {token}"})
         if answer.status == 401:
-            _tokens.pop(self._cached, None)
+            self._forget(token)
             answer = send_json(method, url, body, {**headers, "Authorization": f"Bearer {self._token()}"})
         return answer
 
+    def _forget(self, token: str) -> None:
+        """Unless another thread has a new one already."""
+        with _signing_in:
+            if (known := _tokens.get(self._cached)) is not None and known.text == token:
+                del _tokens[self._cached]
+
     def _token(self) -> str:
+        """One thread signs in, the others wait for it."""
+        with _signing_in:
+            return self._known_or_new_token()
+
+    def _known_or_new_token(self) -> str:
         known = _tokens.get(self._cached)
         if known is not None and known.ends_at > time.monotonic():
             return known.text

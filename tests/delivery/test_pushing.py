@@ -70,6 +70,9 @@ def test_what_is_handed_over_says_of_each_person_whether_they_said_yes(outside: 
         "silent": [("message", False)],
         "informed": [("message", False)],
     }
+    for body in outside.server.taken:
+        is_yes = body["person"]["email"] == "yes@example.org"
+        assert body["tracking"] == dict.fromkeys(("allowed", "opens", "clicks"), is_yes)
     assert outside.world.state(mailing).state == MailingState.DONE
     assert outside.tell() == {}
 
