@@ -23,11 +23,13 @@ from campaigns.schedules import due_at_home, earliest_start, schedule_of, write_
 from campaigns.segments import EVERYBODY, Narrowing
 from campaigns.selectors import audience_of, is_exempt_approved, launches_of, many_people
 from campaigns.zones import write_local
+from common.keys import NEW_KEYS, new_secret, random_bits
 from delivery.models import ContentSnapshot, Mailing, MailingState
 from delivery.rendering import CompiledEmail
 from delivery.rules import needs_subscription
 from delivery.services import ask_to_send, create_mailing, freeze_content
 from participants.models import Participant
+from participants.services import keep_people
 from tracking.services import register_content
 from websites.models import ConsentScope
 
@@ -191,12 +193,14 @@ def _create_mailing(
 # --- The audience -----------------------------------------------------------------------------------------------------
 
 # Where everybody's message may leave at once.
-_EXPAND = """
-INSERT INTO delivery_message (organization_id, mailing_id, participant_id, status, opens, clicks, opens_reason,
-                              clicks_reason, attempts, error, provider_id, news, news_words, queued_at)
-SELECT %s, %s, audience.id, 'queued', '', '', '', '', 0, '', '', '', '', %s FROM ({audience}) AS audience
+_EXPAND = f"""
+INSERT INTO delivery_message (organization_id, mailing_id, participant_id, reference, unsubscribe_key, status, opens,
+                              clicks, opens_reason, clicks_reason, attempts, error, provider_id, news, news_words,
+                              queued_at)
+SELECT %s, %s, audience.id, {NEW_KEYS}, 'queued', '', '', '', '', 0, '', '', '', '', %s
+  FROM ({{audience}}) AS audience CROSS JOIN LATERAL {random_bits("audience.id", "%s")}
     ON CONFLICT DO NOTHING
-"""
+"""  # noqa: S608 - made of constants
 
 
 def expand_audience(organization: Organization, launch: Launch, *, now: datetime) -> int:
@@ -205,6 +209,7 @@ def expand_audience(organization: Organization, launch: Launch, *, now: datetime
     With the last row stands the plan of the next round, if the email is to be sent again.
     """
     with transaction.atomic():
+        keep_people(organization)
         mailing = Mailing.objects.select_for_update(of=("self",)).get(organization=organization, pk=launch.mailing_id)
         if mailing.expanded_at is not None or mailing.state not in (MailingState.SCHEDULED, MailingState.SENDING):
             return 0
@@ -233,7 +238,8 @@ def _write(
         if not schedule.is_plain:
             return write_messages(organization, mailing, schedule, (query, parameters), now=now)
         with connection.cursor() as cursor:
-            cursor.execute(_EXPAND.format(audience=query), [organization.pk, mailing.pk, now, *parameters])
+            values = [organization.pk, mailing.pk, now, *parameters, new_secret()]
+            cursor.execute(_EXPAND.format(audience=query), values)
             return int(cursor.rowcount)
 
 

@@ -15,6 +15,7 @@ from django.db import connection
 
 from accounts.models import Organization, OverCap
 from campaigns.zones import QuietHours, moment_of, next_moment, read_local, zone_names, zone_of_countries
+from common.keys import NEW_KEYS, new_secret, random_bits
 from delivery.models import Mailing, Purpose
 
 # The attribute that says a person's zone, such as "America/Denver".
@@ -66,9 +67,10 @@ placed AS (
 ), spaced AS (
     SELECT id, zone, due, free_at > due AS is_over, greatest(due, free_at) AS at FROM capped
 )
-INSERT INTO delivery_message (organization_id, mailing_id, participant_id, status, due_at, held_for, opens, clicks,
-                              opens_reason, clicks_reason, attempts, error, provider_id, news, news_words, queued_at)
-SELECT %(organization)s, %(mailing)s, spaced.id,
+INSERT INTO delivery_message (organization_id, mailing_id, participant_id, reference, unsubscribe_key, status, due_at,
+                              held_for, opens, clicks, opens_reason, clicks_reason, attempts, error, provider_id, news,
+                              news_words, queued_at)
+SELECT %(organization)s, %(mailing)s, spaced.id, {NEW_KEYS},
        CASE WHEN left_out.is_so THEN 'capped' ELSE 'queued' END,
        CASE WHEN NOT left_out.is_so AND leaves.at > %(now)s THEN leaves.at END,
        CASE WHEN left_out.is_so OR leaves.at <= %(now)s THEN ''
@@ -80,6 +82,7 @@ SELECT %(organization)s, %(mailing)s, spaced.id,
     ON quiet.zone = spaced.zone AND spaced.at >= quiet.begins AND spaced.at < quiet.ends
  CROSS JOIN LATERAL (SELECT coalesce(spaced.is_over, false) AND %(leave_out)s AS is_so) AS left_out
  CROSS JOIN LATERAL (SELECT coalesce(quiet.ends, spaced.at) AS at) AS leaves
+ CROSS JOIN LATERAL {random_bits("spaced.id", "%(secret)s")}
     ON CONFLICT DO NOTHING
 """  # noqa: S608 - made of constants
 
@@ -146,6 +149,7 @@ def write_messages(
         "mailing": mailing.pk,
         "now": now,
         "week": WEEK,
+        "secret": new_secret(),
         "dues": _dues(schedule, zones, now=now),
         "cap": schedule.cap,
         "leave_out": schedule.leaves_out,

@@ -14,6 +14,7 @@ from consent.rules import Untracked
 from delivery.models import ContentSnapshot, Mailing, MailingState, Message, MessageCall, Purpose
 from delivery.services import ask_to_send, create_mailing
 from participants.models import Participant
+from participants.services import keep_people
 
 
 class SaidOtherwiseError(Exception):
@@ -75,7 +76,7 @@ def message_of_call(organization: Organization, call: Call) -> Message | None:
 def add_call(
     organization: Organization, mailing: Mailing, participant: Participant, call: Call, *, now: datetime
 ) -> Message | None:
-    """Queue what a call asks for, or find it queued; None when the mailing was cancelled.
+    """Queue what a call asks for, or find it queued; None when the mailing was cancelled or the person is gone.
 
     A mailing of which everything has left begins to send again; a paused one keeps the message until it goes on.
     """
@@ -83,7 +84,9 @@ def add_call(
         current = Mailing.objects.select_for_update(of=("self",), no_key=True).get(
             organization=organization, pk=mailing.pk
         )
-        if current.state == MailingState.CANCELLED:
+        keep_people(organization)
+        is_there = Participant.objects.filter(organization=organization, pk=participant.pk).exists()
+        if current.state == MailingState.CANCELLED or not is_there:
             return None
         try:
             with transaction.atomic():

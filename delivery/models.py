@@ -107,12 +107,20 @@ class Held(models.TextChoices):
     CAP = "cap", _("For the week's number of marketing emails per person")
 
 
-class Message(TenantModel):
-    """A sent copy, or one that is to be sent. The row is the queue."""
+class Message(BulkTenantModel):
+    """A sent copy, or one that is to be sent. The row is the queue.
 
-    mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="messages", db_index=False)
+    Without foreign keys in the database (docs/decisions/0007): what they would ask about every row is asked once.
+    """
+
+    mailing = models.ForeignKey(
+        Mailing, on_delete=models.CASCADE, related_name="messages", db_constraint=False, db_index=False
+    )
     # Empty once the person was erased: what was sent and decided stays in the counts, and names nobody (rule D2).
-    participant = models.ForeignKey(Participant, on_delete=models.SET_NULL, null=True, related_name="messages")
+    # ``participants.services.keep_people`` sees to it that nobody else is missing.
+    participant = models.ForeignKey(
+        Participant, on_delete=models.SET_NULL, null=True, related_name="messages", db_constraint=False
+    )
     # In the Message-ID and the envelope; stands for the message towards mail servers.
     reference = models.UUIDField(db_default=RandomUUID(), unique=True)
     unsubscribe_key = models.UUIDField(db_default=RandomUUID(), unique=True)
@@ -122,13 +130,22 @@ class Message(TenantModel):
     by_call = models.BooleanField(default=False, db_default=False)
     status = models.CharField(max_length=10, choices=MessageStatus, default=MessageStatus.QUEUED)
     # The email-tracking version, levels and reasons as decided; frozen with the copy (rule S12).
-    tracking_version = models.ForeignKey(EmailTrackingVersion, on_delete=models.SET_NULL, null=True, related_name="+")
+    tracking_version = models.ForeignKey(
+        EmailTrackingVersion,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
     opens = models.CharField(max_length=14, blank=True)
     clicks = models.CharField(max_length=14, blank=True)
     opens_reason = models.CharField(max_length=40, blank=True)
     clicks_reason = models.CharField(max_length=40, blank=True)
     decided_at = models.DateTimeField(null=True)
-    tracked_message = models.OneToOneField(TrackedMessage, on_delete=models.SET_NULL, null=True, related_name="message")
+    tracked_message = models.OneToOneField(
+        TrackedMessage, on_delete=models.SET_NULL, null=True, related_name="message", db_constraint=False
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     # When a queued row may leave, a claimed row be claimed again, or a temporary failure be tried again.
     due_at = models.DateTimeField(null=True)
@@ -140,7 +157,9 @@ class Message(TenantModel):
     # Since when it may have been sent without anybody knowing; kept when that was decided or found out.
     uncertain_at = models.DateTimeField(null=True)
     # The way it took, the sending service's own name for it, and what was heard of it since.
-    connection = models.ForeignKey(Connection, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
+    connection = models.ForeignKey(
+        Connection, on_delete=models.SET_NULL, null=True, related_name="+", db_constraint=False, db_index=False
+    )
     provider_id = models.CharField(max_length=200, blank=True)
     news = models.CharField(max_length=12, choices=News, blank=True)
     news_at = models.DateTimeField(null=True)

@@ -37,6 +37,7 @@ from delivery.rendering import CompiledEmail
 from delivery.selectors import waiting_messages
 from participants.models import Participant
 from participants.rules import parse_email
+from participants.services import keep_people
 from tracking.models import TrackedMessage
 from tracking.services import register_content
 from websites.models import Website
@@ -244,7 +245,8 @@ def ask_to_send(mailing: Mailing) -> None:
 
 
 def add_message(organization: Organization, mailing: Mailing, participant: Participant, *, now: datetime) -> bool:
-    """One more copy of frozen content, for somebody who came later. False when they have one, or it was cancelled.
+    """One more copy of frozen content, for somebody who came later. False when they have one, or are gone, or it was
+    cancelled.
 
     A mailing of which everything has left begins to send again; a paused one keeps the copy until it goes on.
     """
@@ -252,7 +254,9 @@ def add_message(organization: Organization, mailing: Mailing, participant: Parti
         current = Mailing.objects.select_for_update(of=("self",), no_key=True).get(
             organization=organization, pk=mailing.pk
         )
-        if current.state == MailingState.CANCELLED:
+        keep_people(organization)
+        is_there = Participant.objects.filter(organization=organization, pk=participant.pk).exists()
+        if current.state == MailingState.CANCELLED or not is_there:
             return False
         _message, created = Message.objects.get_or_create(
             organization=organization, mailing=current, participant=participant, defaults={"queued_at": now}

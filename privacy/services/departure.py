@@ -14,6 +14,7 @@ from common.jobs import after_commit
 from common.journal import Act, write_acts
 from common.tenancy import tenant
 from intake.models import Import, PeopleExport
+from participants.services import wait_for_keepers
 from privacy.models import Departure, OrganizationExport
 
 DELETE_TASK = "privacy.delete_organization"
@@ -104,6 +105,7 @@ def remove_rows(organization_id: int) -> None:
     Foreign keys are asked at its end, so that the order of the tables does not matter.
     """
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+        wait_for_keepers(organization_id, using="owner")
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
         cursor.execute(_TABLES)
         tables = [name for (name,) in cursor.fetchall()]

@@ -20,6 +20,7 @@ from delivery.forgetting import forget_sent
 from delivery.refusals import suppress_hash
 from intake.forgetting import forget_imported
 from participants.models import Participant
+from participants.services import wait_for_keepers
 from privacy.models import OrganizationExport, PersonRequest, RequestChannel, RequestKind, RequestState
 from privacy.services.organization_export import remove_organization_exports
 from privacy.services.person_record import person_record
@@ -62,6 +63,7 @@ def _take_out(
     organization: Organization, person: Participant, *, now: datetime
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Everything about a person. What they had refused, and why no mail went to them."""
+    wait_for_keepers(organization.pk)
     _seal(organization, person, now=now)
     refused = _refused(organization, person)
     reasons = forget_sent(organization, person, now=now)

@@ -60,7 +60,7 @@ def test_a_launch_queues_one_message_for_each_person_and_asks_a_worker_to_send(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr("celery.current_app.send_task", lambda name, kwargs: asked.append((name, kwargs)))
+    monkeypatch.setattr("celery.current_app.send_task", lambda name, kwargs, **_more: asked.append((name, kwargs)))
     subscriber("sue")
     subscriber("sam")
     with django_capture_on_commit_callbacks(execute=True):

@@ -100,7 +100,7 @@ def test_beat_asks_for_a_worker_only_where_nobody_is_at_it(world: World, server:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, int]]]:
     """The tasks that the broker was asked to hand on."""
     asked: list[tuple[str, dict[str, int]]] = []
-    monkeypatch.setattr("common.jobs.current_app.send_task", lambda name, kwargs: asked.append((name, kwargs)))
+    monkeypatch.setattr("common.jobs.current_app.send_task", lambda name, kwargs, **_more: asked.append((name, kwargs)))
     return asked
 
 

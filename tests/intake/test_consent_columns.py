@@ -138,7 +138,7 @@ def test_c11_people_who_refuse_by_a_file_have_their_hits_deleted(
     copies = [NewTracked(participant_id=measured.pk, country="BE", opens="individual", clicks="individual")]
     register_messages(cast.bakery, content, copies, decided_at=now)
     asked: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr("common.jobs.current_app.send_task", lambda name, kwargs: asked.append((name, kwargs)))
+    monkeypatch.setattr("common.jobs.current_app.send_task", lambda name, kwargs, **_more: asked.append((name, kwargs)))
     with django_capture_on_commit_callbacks(execute=True):
         run(cast, "ana@b.example,,no,\nmax@b.example,no,,\nnew@b.example,no,,\n", now)
     wanted = {"organization_id": cast.bakery.pk, "participant_id": measured.pk, "kind": "opens"}
