@@ -182,7 +182,9 @@ def test_beat_finds_what_nobody_was_told_of(
     forgotten = prepare(cast.bakery, FILE, now=quiet)
     uploaded = prepare(cast.bakery, FILE, now=timezone.now())
     asked: list[int] = []
-    monkeypatch.setattr("common.jobs.current_app.send_task", lambda name, kwargs, **_more: asked.append(kwargs["import_id"]))
+    monkeypatch.setattr(
+        "common.jobs.current_app.send_task", lambda name, kwargs, **_more: asked.append(kwargs["import_id"])
+    )
     with django_capture_on_commit_callbacks(execute=True):
         assert resume_imports() == 1
     assert asked == [forgotten.pk]
