@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -32,6 +33,19 @@ def result(name: str, value: float, digits: int = 0) -> None:
     print(f"{name} {value:.{digits}f}", flush=True)
 
 
+@dataclass(frozen=True)
+class Launched:
+    """A launched newsletter: what other processes need, and what writing its messages cost."""
+
+    organization: int
+    mailing: int
+    people: int
+    bytes: int
+    links: int
+    expand_seconds: float
+    rss_mb: float
+
+
 @contextmanager
 def bench_database(name: str) -> Iterator[tuple[Path, dict[str, str]]]:
     """Fresh engines with the settings of production, migrated; gone afterwards. Yields their home and addresses."""
@@ -55,6 +69,13 @@ def bench_database(name: str) -> Iterator[tuple[Path, dict[str, str]]]:
     finally:
         engines.remove()
         shutil.rmtree(home, ignore_errors=True)
+
+
+def launch_newsletter(people: int) -> Launched:
+    """A fresh organization, and a newsletter launched to that many people of it."""
+    command = [sys.executable, "-m", "bench.newsletter", str(people)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT)
+    return Launched(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def free_port() -> int:
