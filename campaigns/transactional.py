@@ -18,7 +18,7 @@ from campaigns.rendering import data_of, standing_problems
 from campaigns.selectors import is_exempt_approved
 from campaigns.services import CampaignRefused
 from common.tenancy import tenant
-from delivery.calls import Call, SaidOtherwiseError, add_call, message_of_call, open_urgent_mailing
+from delivery.calls import Call, PersonGoneError, SaidOtherwiseError, add_call, message_of_call, open_urgent_mailing
 from delivery.models import MailingState, Message, Purpose
 from delivery.rendering import WEB_VERSION
 from delivery.services import envelope_of, freeze_content
@@ -66,6 +66,8 @@ def send_transactional(
                     return message
         except SaidOtherwiseError as error:
             raise TransactionalRefused([_("This idempotency key stands for another message.")]) from error
+        except PersonGoneError as error:
+            raise TransactionalRefused([_("This person is not one of yours.")]) from error
 
 
 def why_not_transactional(organization: Organization, email: Email, *, now: datetime) -> list[str]:
@@ -145,8 +147,7 @@ def _version_of(organization: Organization, email: Email) -> str:
     written = [email.subject, email.preheader, email.body_format, email.body, email.text, email.add_utm]
     # Both go into the links for web analytics, and the country into the footer's language.
     website = [email.campaign.website.domain, str(email.campaign.website.country)]
-    approved = is_exempt_approved(organization, email)
-    return _digest([*written, email.kind, str(email.purpose), asdict(envelope), *website, approved])
+    return _digest([*written, email.kind, str(email.purpose), asdict(envelope), *website])
 
 
 def _open_launch(organization: Organization, email: Email) -> Launch | None:
@@ -156,6 +157,8 @@ def _open_launch(organization: Organization, email: Email) -> Launch | None:
             email=email,
             mailing__urgent=True,
             mailing__version=_version_of(organization, email),
+            # Withdrawn and approved again, it is another mailing: the older one stays unmeasured.
+            mailing__exempt_approved=is_exempt_approved(organization, email),
         )
         .exclude(mailing__state=MailingState.CANCELLED)
         .select_related("mailing")

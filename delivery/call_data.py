@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from delivery.models import Mailing, MessageCall, MessageStatus
 
-ON_THEIR_WAY = (MessageStatus.QUEUED, MessageStatus.CLAIMED, MessageStatus.SENDING)
+# What may have been sent can be sent again, if somebody decides so.
+ON_THEIR_WAY = (MessageStatus.QUEUED, MessageStatus.CLAIMED, MessageStatus.SENDING, MessageStatus.UNKNOWN)
 
 
 def data_of_calls(message_ids: Sequence[int]) -> dict[int, Mapping[str, object] | None]:

@@ -17,6 +17,10 @@ from participants.models import Participant
 from participants.services import keep_people
 
 
+class PersonGoneError(Exception):
+    """The person was erased in the meantime."""
+
+
 class SaidOtherwiseError(Exception):
     """The same call was made before, and asked for something else."""
 
@@ -76,7 +80,7 @@ def message_of_call(organization: Organization, call: Call) -> Message | None:
 def add_call(
     organization: Organization, mailing: Mailing, participant: Participant, call: Call, *, now: datetime
 ) -> Message | None:
-    """Queue what a call asks for, or find it queued; None when the mailing was cancelled or the person is gone.
+    """Queue what a call asks for, or find it queued; None when the mailing was cancelled. Raises PersonGoneError.
 
     A mailing of which everything has left begins to send again; a paused one keeps the message until it goes on.
     """
@@ -86,7 +90,9 @@ def add_call(
         )
         keep_people(organization)
         is_there = Participant.objects.filter(organization=organization, pk=participant.pk).exists()
-        if current.state == MailingState.CANCELLED or not is_there:
+        if not is_there:
+            raise PersonGoneError
+        if current.state == MailingState.CANCELLED:
             return None
         try:
             with transaction.atomic():

@@ -10,6 +10,7 @@ from django.db.models import F
 
 from accounts.models import Organization
 from common.tenancy import tenant
+from delivery.call_data import forget_data
 from delivery.connection_models import Connection, News, ProviderNews
 from delivery.models import Message, MessageStatus, ServiceMessage, SuppressionReason
 from delivery.provider_reports import CLICKED, OPENED, UNSUBSCRIBED, Report
@@ -134,6 +135,8 @@ def _draw_together(message: Message, report: Report, words: str) -> None:
         fields |= {"status": MessageStatus.SENT, "sent_at": report.happened_at, "error": "", "due_at": None}
     if fields:
         Message.objects.filter(pk=message.pk).update(**fields)
+    if "status" in fields and message.mailing.urgent:
+        forget_data(message.mailing)
 
 
 def _is_settled_by_news(message: Message) -> bool:

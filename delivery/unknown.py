@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
 from common.tenancy import tenant
+from delivery.call_data import forget_data
 from delivery.connection_models import ConnectionKind
 from delivery.connections import provider_of
 from delivery.models import Mailing, MailingState, Message, MessageCall, MessageStatus, Purpose
@@ -62,6 +63,8 @@ def resolve_unknown(
         else:
             messages.update(status=MessageStatus.SENT, error="")
             messages.filter(sent_at=None).update(sent_at=_moment_of_doubt(now))
+            for mailing in Mailing.objects.filter(pk__in={row.mailing_id for row in rows}):
+                forget_data(mailing)
         _note(organization, ids, resend=resend, actor=actor, now=now)
     return Resolved(0, len(ids), len(rows) - len(ids)) if resend else Resolved(len(ids))
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
+from campaigns.exemptions import approve_exemption, propose_exemption, withdraw_exemption
 from campaigns.launches import expand_audience, launch_email
-from campaigns.models import Campaign, Email, Launch
+from campaigns.models import Campaign, Email, Exemption, Launch
 from campaigns.services import LaunchRefused, save_email
 from campaigns.transactional import TransactionalRefused, send_transactional
 from common.tenancy import tenant
@@ -21,6 +22,8 @@ from delivery.forgetting import forget_sent
 from delivery.models import Mailing, MailingState, Message, MessageCall, MessageStatus
 from delivery.sending import send_mailing
 from delivery.services import cancel_mailing, suppress
+from delivery.unknown import resolve_unknown
+from privacy.services.erasure import erase_participant
 from tests.campaigns.world import MakePerson, make_email
 from tests.support.cast import Cast
 from tests.support.smtp import SmtpServer
@@ -291,3 +294,59 @@ def test_an_email_that_needs_data_goes_to_no_audience(
     player("pia")
     with tenant(cast.bakery.pk), pytest.raises(LaunchRefused, match=r"data\.order, data\.lines"):
         launch_email(cast.bakery, order, author=cast.max, now=now)
+
+
+def test_d2_nothing_is_written_for_somebody_who_is_gone(
+    cast: Cast, order: Email, player: MakePerson, now: datetime
+) -> None:
+    """The outbox has no foreign key that would notice."""
+    pia = player("pia")
+    erase_participant(cast.bakery, pia, actor=cast.dana, reason="test", now=now)
+    with pytest.raises(TransactionalRefused, match="not one of yours"):
+        send_transactional(cast.bakery, order, pia, now=now)
+    with tenant(cast.bakery.pk):
+        assert not Message.objects.exists()
+
+
+def test_what_may_have_been_sent_keeps_its_data_until_somebody_decided(
+    cast: Cast, order: Email, player: MakePerson, server: SmtpServer, now: datetime
+) -> None:
+    message = send_transactional(cast.bakery, order, player("pia"), now=now, data={"order": "1"})
+    with tenant(cast.bakery.pk):
+        Message.objects.update(status=MessageStatus.UNKNOWN, uncertain_at=now)
+    send_all(cast, now)
+    assert resolve_unknown(cast.bakery, [message.pk], resend=True, actor=cast.max, now=now).resent == 1
+    send_all(cast, now)
+    (got,) = server.messages()
+    assert got.message["Subject"] == "Order 1"
+    with tenant(cast.bakery.pk):
+        assert MessageCall.objects.get(message=message).data is None
+
+
+def test_counted_as_sent_its_data_is_forgotten(cast: Cast, order: Email, player: MakePerson, now: datetime) -> None:
+    message = send_transactional(cast.bakery, order, player("pia"), now=now, data={"order": "1"})
+    with tenant(cast.bakery.pk):
+        Message.objects.update(status=MessageStatus.UNKNOWN, uncertain_at=now)
+    resolve_unknown(cast.bakery, [message.pk], resend=False, actor=cast.max, now=now)
+    with tenant(cast.bakery.pk):
+        assert MessageCall.objects.get(message=message).data is None
+
+
+def test_s6_withdrawn_and_approved_again_it_is_measured_again(
+    cast: Cast, order: Email, player: MakePerson, now: datetime
+) -> None:
+    order.purpose = "authentication"
+    change(cast, order, now)
+
+    def approve() -> Exemption:
+        with tenant(cast.bakery.pk):
+            asked = propose_exemption(cast.bakery, order, reason="A code", author=cast.max, now=now)
+            return approve_exemption(cast.bakery, asked, author=cast.dana, now=now, note="Nothing else.")
+
+    first = approve()
+    send_transactional(cast.bakery, order, player("pia"), now=now)
+    with tenant(cast.bakery.pk):
+        withdraw_exemption(cast.bakery, first, author=cast.max, now=now)
+    approve()
+    send_transactional(cast.bakery, order, player("pam"), now=now)
+    assert [mailing.exempt_approved for mailing in mailings(cast)] == [False, True]
