@@ -21,7 +21,7 @@ seed: bootstrap ## Fill in the demonstration organization
 	@bin/pli seed
 
 test: bootstrap ## Run the whole suite (ARGS="-k words")
-	@$(PYTHON_BIN) -m pytest -n auto $(ARGS)
+	@$(PYTHON_BIN) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: bootstrap ## Lint, types, layers, migrations, documentation
 	@$(PYTHON_BIN) bin/check

@@ -18,9 +18,11 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
+from django.test import TransactionTestCase
 from django.utils import translation
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests.support.emptying import empty_tables
 from tests.support.engines import prepare_environment
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def pytest_configure() -> None:
     assert settings.DATABASES["default"]["NAME"] == database, "the settings were read before the engines were up"
     # Five people are made for most tests; the real hash would cost them two seconds each time.
     settings.PASSWORD_HASHERS = ["tests.support.hashers.QuickHasher"]
+    TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[method-assign]
 
 
 @pytest.hookimpl(tryfirst=True)
