@@ -351,19 +351,25 @@ class _Run:
             self._judge(sent)
         if self._on_their_way and time.monotonic() > self._renew_at:
             self._renew_at = time.monotonic() + RENEW_SECONDS
-            keep_sending(list(self._on_their_way), self._mailing, now=self._clock())
+            self._patiently(self._renew)
+
+    def _renew(self) -> None:
+        keep_sending(list(self._on_their_way), self._mailing, now=self._clock())
 
     def _judge(self, sent: GroupSent) -> None:
         """Learn from how a group fared: how fast the server is, and whether it is of any use."""
         if sent.trouble is None:
             self._troubles = 0
-            note_success(self._way.connection)
+            self._patiently(self._note_success)
             per_message = sent.seconds / len(sent.outcomes)
             self._message_seconds = 0.7 * self._message_seconds + 0.3 * max(per_message, 0.0001)
             return
         self._troubles += 1
         if sent.trouble.lasting or self._troubles > self._pool.size:
             self._trouble, self._stopped = sent.trouble, True
+
+    def _note_success(self) -> None:
+        note_success(self._way.connection)
 
     # --- When something fails, and at the end
 

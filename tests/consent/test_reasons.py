@@ -40,6 +40,7 @@ def test_a_reason_says_first_how_the_copy_is_measured():
         },
         "Last open day:": {Reason.LAST_OPEN_DAY_ONLY},
         "Counted anonymously:": {Reason.COUNTED_WITHOUT_YES, Reason.COUNTED_AFTER_NO},
+        "Not measured by Pli:": {Reason.SENT_OUTSIDE},
     }
     told = {reason: str(sentence).partition(":")[0] + ":" for reason, sentence in REASONS.items()}
     for beginning, reasons in beginnings.items():

@@ -21,6 +21,7 @@ URLS = {
     "unsubscribe_url": "https://go.example/u/AAA",
     "preferences_url": "https://go.example/p/BBB",
     "consent_url": "https://go.example/p/BBB",
+    "web_version_url": "https://go.example/w/CCC",
 }
 ANA: dict[str, Any] = {
     "first_name": "Ana",
