@@ -110,10 +110,13 @@ def event_hash(*, prev: bytes, subject: UUID, scope: int, seq: int, kind: str, v
 
 
 def event_hash_sql(*, prev: str, subject: str, scope: str, seq: str, kind: str, value: str, act: str) -> str:
-    """``event_hash`` in SQL, of SQL expressions: ``prev`` and ``act`` are text of 64 digits, as are all but ``seq``."""
+    """``event_hash`` in SQL, of SQL expressions: ``prev`` and ``act`` are text of 64 digits, as are all but ``seq``.
+
+    In brackets stands what is often the same for all rows of a statement: PostgreSQL puts that together once.
+    """
     return (
-        f"sha256(convert_to('{EVENT_FORMAT}|' || {prev} || '|' || {subject} || '|' || {scope} || '|' || {seq}"
-        f" || '|' || {kind} || '|' || {value} || '|' || {act}, 'UTF8'))"
+        f"sha256(convert_to(('{EVENT_FORMAT}|' || {prev} || '|') || {subject}"
+        f" || ('|' || {scope} || '|' || {seq} || '|' || {kind} || '|') || {value} || ('|' || {act}), 'UTF8'))"
     )
 
 

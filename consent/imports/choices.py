@@ -103,6 +103,7 @@ CREATE INDEX ON consent_head (participant_id)
 """
 
 # Clicks follow opens, as in record_choice. OFFSET 0 keeps each hash from being computed at every place that names it.
+# UNION ALL, since PostgreSQL would prepare the expressions of VALUES again for every person.
 _EVENTS = """
 INSERT INTO consent_choiceevent (organization_id, subject, scope_id, seq, kind, value, source, method, happened_at,
                                  recorded_at, consent_text_id, evidence, actor_id, prev_hash, hash)
@@ -115,9 +116,10 @@ SELECT %(organization)s, a.ledger_id, %(scope)s, k.seq, k.kind, k.value, %(sourc
            {head_seq} + CASE WHEN a.opens_verdict = 'applied' THEN 2 ELSE 1 END AS clicks_seq OFFSET 0) AS o
  CROSS JOIN LATERAL (
     SELECT CASE WHEN a.clicks_verdict = 'applied' THEN {clicks_hash} END AS clicks_hash OFFSET 0) AS c
- CROSS JOIN LATERAL (VALUES
-    ('opens', a.opens, {head_seq} + 1, decode({head_hash}, 'hex'), o.opens_hash),
-    ('clicks', a.clicks, o.clicks_seq, coalesce(o.opens_hash, decode({head_hash}, 'hex')), c.clicks_hash))
+ CROSS JOIN LATERAL (
+    SELECT 'opens', a.opens, {head_seq} + 1, decode({head_hash}, 'hex'), o.opens_hash
+    UNION ALL
+    SELECT 'clicks', a.clicks, o.clicks_seq, coalesce(o.opens_hash, decode({head_hash}, 'hex')), c.clicks_hash)
        AS k (kind, value, seq, prev_hash, hash)
  WHERE k.hash IS NOT NULL
 """
