@@ -199,7 +199,7 @@ INSERT INTO delivery_message (organization_id, mailing_id, participant_id, refer
                               queued_at)
 SELECT %s, %s, audience.id, {NEW_KEYS}, 'queued', '', '', '', '', 0, '', '', '', '', %s
   FROM ({{audience}}) AS audience CROSS JOIN LATERAL {random_bits("audience.id", "%s")}
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (mailing_id, participant_id) WHERE NOT by_call DO NOTHING
 """  # noqa: S608 - made of constants
 
 

@@ -83,7 +83,7 @@ SELECT %(organization)s, %(mailing)s, spaced.id, {NEW_KEYS},
  CROSS JOIN LATERAL (SELECT coalesce(spaced.is_over, false) AND %(leave_out)s AS is_so) AS left_out
  CROSS JOIN LATERAL (SELECT coalesce(quiet.ends, spaced.at) AS at) AS leaves
  CROSS JOIN LATERAL {random_bits("spaced.id", "%(secret)s")}
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (mailing_id, participant_id) WHERE NOT by_call DO NOTHING
 """  # noqa: S608 - made of constants
 
 # What became due in the meantime while its person's clock says quiet: a large launch, a resumed one, a second try.
