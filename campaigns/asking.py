@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from django.db.models import Case, CharField, Count, Exists, OuterRef, Q, QuerySet, Value, When
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organization
@@ -111,9 +111,9 @@ def why_nobody(organization: Organization, email: Email, *, now: datetime, narro
     """Why a request has nobody to go to, in the words of the person who tries."""
     asking = count_asking(organization, email, now=now, narrowing=narrowing)
     if not asking.total:
-        return _now("Nobody would be asked: nobody takes part in this campaign or is subscribed to the topic.")
+        return gettext("Nobody would be asked: nobody takes part in this campaign or is subscribed to the topic.")
     reasons = " ".join(f"{one.people}: {one.sentence}" for one in asking.left_out)
-    return _now("Nobody may be asked now. Of %(people)s people: %(reasons)s") % {
+    return gettext("Nobody may be asked now. Of %(people)s people: %(reasons)s") % {
         "people": asking.total,
         "reasons": reasons,
     }

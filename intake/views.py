@@ -179,7 +179,8 @@ class _Page:
             "organization": self._organization,
             "entry_form": form,
             "embedded": self.embedded,
-            "query": "?embed=1" if self.embedded else "",
+            # Inside a frame the form names its own address: with the language, for answers that never read the page.
+            "query": f"?embed=1&lang={language}" if self.embedded else "",
             "form_languages": [link for link in language_links(language) if link.code in form.languages],
             "texts": {
                 name: text_of(form, language, name) for name in ("title", "intro", "button", "exit_title", "exit_text")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import Organization, TenantModel, User
 from participants.models import Participant
@@ -72,7 +73,7 @@ class RequestChannel(models.TextChoices):
 
 
 class RequestState(models.TextChoices):
-    OPEN = "open", _("Open")
+    OPEN = "open", pgettext_lazy("request", "Open")
     ANSWERED = "answered", _("Answered")
     DECLINED = "declined", _("Declined")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 # --- The questions, which the history keeps word for word ----------------------------------------------------------
 
@@ -133,7 +133,7 @@ def request_kind(value: str) -> str:
 
 def request_state(value: str) -> str:
     """How far a request is."""
-    return {"answered": _("Answered"), "declined": _("Declined")}.get(value, _("Open"))
+    return {"answered": _("Answered"), "declined": _("Declined")}.get(value, pgettext("request", "Open"))
 
 
 # --- Mails ---------------------------------------------------------------------------------------------------------

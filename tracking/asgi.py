@@ -19,6 +19,7 @@ from django.utils import translation
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 from common.keys import decode_key, decode_key_digits, link_secrets, verify_link
+from common.public_pages import spoken
 from tracking.recorder import CLICK, OPEN, Recorder
 from tracking.rules import PIXEL_PREFIX, Actor, AgentKind, is_web_address, judge, load_agents, read_click, readings
 
@@ -146,10 +147,8 @@ def _style() -> tuple[str, bytes]:
 def _language(headers: Headers) -> str:
     accepted = next((value for name, value in headers if name == b"accept-language"), b"").decode("latin-1")
     for code, _quality in parse_accept_lang_header(accepted.lower()):
-        try:
-            return translation.get_supported_language_variant(code)
-        except LookupError:
-            continue
+        if (language := spoken(code)) is not None:
+            return language
     return "en"
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -75,14 +75,14 @@ def _locales(value: Any) -> list[str]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > 300 or "\x00" in value:
-        raise SegmentError(_now("This text is too long."))
+        raise SegmentError(gettext("This text is too long."))
     return value.strip()
 
 
 def _name(value: Any) -> str:
     name = _text(value)
     if not name:
-        raise SegmentError(_now("Name the attribute."))
+        raise SegmentError(gettext("Name the attribute."))
     return name
 
 
@@ -91,14 +91,14 @@ def _number(value: Any) -> int | None:
     if value in (None, ""):
         return None
     if isinstance(value, bool) or not re.fullmatch(r"\d{1,19}", str(value)) or int(value) > _LARGEST_NUMBER:
-        raise SegmentError(_now("This choice is not one of those offered."))
+        raise SegmentError(gettext("This choice is not one of those offered."))
     return int(value)
 
 
 def _days(value: Any) -> int | None:
     days = _number(value)
     if days is not None and not 1 <= days <= MOST_DAYS:
-        raise SegmentError(_now("Give a number of days between 1 and %(most)s.") % {"most": MOST_DAYS})
+        raise SegmentError(gettext("Give a number of days between 1 and %(most)s.") % {"most": MOST_DAYS})
     return days
 
 
@@ -109,13 +109,13 @@ def _day(value: Any) -> str:
     try:
         return date.fromisoformat(str(value)).isoformat()
     except ValueError as error:
-        raise SegmentError(_now("“%(day)s” is not a day.") % {"day": str(value)[:40]}) from error
+        raise SegmentError(gettext("“%(day)s” is not a day.") % {"day": str(value)[:40]}) from error
 
 
 def _one_of(*allowed: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in allowed:
-            raise SegmentError(_now("This choice is not one of those offered."))
+            raise SegmentError(gettext("This choice is not one of those offered."))
         return str(value)
 
     return read
@@ -193,9 +193,9 @@ def read_row(raw: Any) -> Row:
     """One condition; SegmentError for whatever the grammar does not name."""
     about = ABOUT.get(raw.get("about", "")) if isinstance(raw, dict) else None
     if about is None or set(raw) - {"about", "op", *about.values}:
-        raise SegmentError(_now("This choice is not one of those offered."))
+        raise SegmentError(gettext("This choice is not one of those offered."))
     if raw.get("op") not in about.ops:
-        raise SegmentError(_now("This choice is not one of those offered."))
+        raise SegmentError(gettext("This choice is not one of those offered."))
     row = Row(raw["about"], raw["op"], {name: read(raw.get(name, "")) for name, read in about.values.items()})
     _check(row)
     return row
@@ -206,15 +206,15 @@ def _check(row: Row) -> None:
     values = row.values
     if row.about == "attribute" and needs_value(row):
         if not values["value"]:
-            raise SegmentError(_now("Say what the attribute is compared with."))
+            raise SegmentError(gettext("Say what the attribute is compared with."))
         if row.op in COMPARISONS:
             number_of(values["value"])
     if row.about == "participation" and values["since"] and values["until"] and values["until"] < values["since"]:
-        raise SegmentError(_now("The last day lies before the first one."))
+        raise SegmentError(gettext("The last day lies before the first one."))
     if row.about == "subscription" and values["topic"] is None:
-        raise SegmentError(_now("Choose a topic."))
+        raise SegmentError(gettext("Choose a topic."))
     if row.about == "engagement" and (values["launch"] is None) == (values["days"] is None):
-        raise SegmentError(_now("Choose an email that was sent, or give a number of days."))
+        raise SegmentError(gettext("Choose an email that was sent, or give a number of days."))
 
 
 def number_of(text: str) -> Decimal:
@@ -222,19 +222,19 @@ def number_of(text: str) -> Decimal:
     try:
         number = Decimal(text.replace(",", "."))
     except InvalidOperation as error:
-        raise SegmentError(_now("“%(text)s” is not a number.") % {"text": text[:40]}) from error
+        raise SegmentError(gettext("“%(text)s” is not a number.") % {"text": text[:40]}) from error
     if not number.is_finite():
-        raise SegmentError(_now("“%(text)s” is not a number.") % {"text": text[:40]})
+        raise SegmentError(gettext("“%(text)s” is not a number.") % {"text": text[:40]})
     return number
 
 
 def read_definition(raw: Any) -> Definition:
     """A whole segment, stored or typed."""
     if not isinstance(raw, dict) or set(raw) - {"match", "rows"} or raw.get("match") not in ("all", "any"):
-        raise SegmentError(_now("This choice is not one of those offered."))
+        raise SegmentError(gettext("This choice is not one of those offered."))
     rows = raw.get("rows")
     if not isinstance(rows, list) or not rows:
-        raise SegmentError(_now("A segment has at least one condition."))
+        raise SegmentError(gettext("A segment has at least one condition."))
     if len(rows) > MOST_ROWS:
-        raise SegmentError(_now("A segment has at most %(most)s conditions.") % {"most": MOST_ROWS})
+        raise SegmentError(gettext("A segment has at most %(most)s conditions.") % {"most": MOST_ROWS})
     return Definition(tuple(read_row(row) for row in rows), match_any=raw["match"] == "any")

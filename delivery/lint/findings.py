@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Finding:
         """Where it stands, in words; empty when it stands nowhere, because it is missing."""
         if self.line is None:
             return ""
-        return _now("line %(line)s, column %(column)s") % {"line": self.line, "column": self.column}
+        return gettext("line %(line)s, column %(column)s") % {"line": self.line, "column": self.column}
 
     def __str__(self) -> str:
         place = f"{self.place}: " if self.place else ""

@@ -17,8 +17,15 @@ PLURAL = {"ngettext", "ngettext_lazy"}
 IN_CONTEXT = {"pgettext", "pgettext_lazy"}
 PLURAL_IN_CONTEXT = {"npgettext", "npgettext_lazy"}
 
-# What recipients read, in the six languages of PUBLIC_LANGUAGES: folders of templates, and single files.
+# What recipients read, in the six languages of PUBLIC_LANGUAGES: folders of templates, and single files. Not 404.html:
+# it is a page of the console, in the two languages of those who sign in; a public address that leads nowhere has a page
+# of its own.
 PUBLIC = ["templates/public", "templates/privacy/public", "privacy/words.py", "privacy/services/inactivity.py"]
+PUBLIC += ["templates/intake/public", "templates/intake/confirmation.html", "templates/intake/confirmation.txt"]
+PUBLIC += ["intake/views.py", "intake/confirmations.py", "intake/entry_form.py", "intake/wordings.py"]
+PUBLIC += ["participants/reasons.py", "templates/tracking/unsigned_link.html"]
+# Of these files, one class or function only: the labels that a new question of a form has in each of its languages.
+PUBLIC_PARTS = {"intake/models.py": "FieldKind", "intake/form_editing.py": "_own_texts"}
 
 _LITERAL = r"""[ur]?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _CALL = re.compile(rf"\b(n?p?gettext|_)\(({_LITERAL}(?:\s*,\s*{_LITERAL})*)", re.DOTALL)
@@ -46,8 +53,15 @@ def public_texts() -> set[Key]:
         path = ROOT / name
         if path.suffix == ".py":
             found.update(_texts_of_python(path.read_text()))
-        for template in path.rglob("*.html") if path.is_dir() else ([path] if path.suffix == ".html" else []):
+            continue
+        for template in path.rglob("*.html") if path.is_dir() else [path]:
             found.update(texts_of_template(template))
+    for name, part in PUBLIC_PARTS.items():
+        tree = ast.parse((ROOT / name).read_text())
+        (node,) = [
+            node for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == part
+        ]
+        found.update(_texts_of_python(ast.unparse(node)))
     return found
 
 

@@ -233,12 +233,23 @@ def test_a_destination_cannot_break_out_of_its_header(copies: Copies) -> None:
     assert "location" not in answer.headers
 
 
+FOLLOWED_BY_NOBODY = {
+    "fr": "Nous ne l’avons pas suivi.",
+    "it": "Non l’abbiamo seguito.",
+    "de": "Wir sind ihm nicht gefolgt.",
+    "nl": "We hebben hem niet gevolgd.",
+    "es": "No lo hemos seguido.",
+}
+
+
 def test_the_page_speaks_the_readers_language(copies: Copies) -> None:
     target = edited(copies.copy().key)[0]
     (english,) = get(target, accept_language="xx, en;q=0.5")
-    (french,) = get(target, accept_language="fr-CA, en;q=0.5")
     assert b'<html lang="en">' in english.body
-    assert b'<html lang="fr">' in french.body
+    for language, words in FOLLOWED_BY_NOBODY.items():
+        (answer,) = get(target, accept_language=f"xx, {language}-CH, en;q=0.5")
+        assert f'<html lang="{language}">' in answer.body.decode()
+        assert words in answer.body.decode()
 
 
 # --- Hosts ----------------------------------------------------------------------------------------------------------
