@@ -174,6 +174,33 @@ class Membership(TenantModel):
         return f"{self.user} ({self.get_role_display()})"
 
 
+class AuditEntry(TenantModel):
+    """Who did what in an organization (``accounts/audit.py``). Added to, never changed.
+
+    Names stand beside the numbers, since the trail outlives the accounts that it speaks of.
+    """
+
+    at = models.DateTimeField(_("when"))
+    action = models.CharField(_("action"), max_length=60)
+    target = models.CharField(_("what"), max_length=200, blank=True)
+    details = models.JSONField(_("details"), default=dict)
+    # The member who did it; nobody for what Pli does by itself.
+    actor = models.ForeignKey(
+        User, on_delete=models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    actor_name = models.CharField(_("member"), max_length=254, blank=True)
+    # The operator who did it in that member's place.
+    impersonator = models.ForeignKey(
+        User, on_delete=models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    impersonator_name = models.CharField(_("operator"), max_length=254, blank=True)
+
+    class Meta:
+        verbose_name = _("entry of the audit trail")
+        verbose_name_plural = _("audit trail")
+        indexes = (models.Index(fields=["organization", "-at", "-id"], name="audit_by_time"),)
+
+
 class JournalMark(models.Model):
     """An entry of the journal of withdrawals that this database knows (rule D3, ``common/journal.py``).
 

@@ -9,6 +9,7 @@ RECORDER = "pli_recorder"
 
 # Tables that the app role reads and adds to, but never changes.
 APPEND_ONLY = (
+    "accounts_auditentry",
     "consent_choiceevent",
     "consent_consenttext",
     "consent_ledgeranchor",
