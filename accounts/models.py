@@ -209,3 +209,60 @@ class JournalMark(models.Model):
 
     id = models.UUIDField(primary_key=True)
     written_at = models.DateTimeField(db_index=True)
+
+
+class SignInRules(TenantModel):
+    """How members of an organization sign in, and its own provider for it. Without a row: by password alone."""
+
+    organization = models.OneToOneField(
+        Organization, on_delete=models.CASCADE, primary_key=True, related_name="+", editable=False
+    )
+    second_factor_required = models.BooleanField(
+        _("every member needs a second factor"),
+        default=False,
+        help_text=_("A member without one sets it up before anything else."),
+    )
+    # Stands in addresses and beside the identities that came from the provider: it stays when the name changes.
+    provider_key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    short_name = models.SlugField(
+        _("name to sign in with"),
+        max_length=40,
+        blank=True,
+        help_text=_("Members type it on the sign-in page. Small letters, digits and hyphens."),
+    )
+    issuer = models.URLField(
+        _("address of the provider (issuer)"),
+        max_length=300,
+        blank=True,
+        help_text=_("As the provider gives it, such as https://login.example.com/tenant. Leave empty for none."),
+    )
+    client_id = models.CharField(_("client ID"), max_length=255, blank=True)
+    sealed_client_secret = models.TextField(blank=True, editable=False)
+    # Where the provider's own sign-in page is, as it said when the rules were saved: our page may send a form there.
+    provider_origin = models.CharField(max_length=300, blank=True, editable=False)
+    trusts_addresses = models.BooleanField(
+        _("the provider vouches for email addresses"),
+        default=False,
+        help_text=_(
+            "For providers that do not say whether they confirmed an address. Only where nobody can type in an address "
+            "of their own."
+        ),
+    )
+    sign_on_required = models.BooleanField(
+        _("members sign in through the provider only"),
+        default=False,
+        help_text=_("Owners may still use their password, in case the provider does not answer."),
+    )
+
+    class Meta:
+        verbose_name = _("sign-in rules")
+        verbose_name_plural = _("sign-in rules")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["short_name"], condition=~models.Q(short_name=""), name="sign_in_name_once"
+            ),
+        )
+
+    @property
+    def has_provider(self) -> bool:
+        return bool(self.issuer and self.client_id)
