@@ -107,6 +107,8 @@ def remove_rows(organization_id: int) -> None:
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
         wait_for_keepers(organization_id, using="owner")
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+        # The histories go too: here, it is meant.
+        cursor.execute("SET LOCAL app.ledger_maintenance = 'on'")
         cursor.execute(_TABLES)
         tables = [name for (name,) in cursor.fetchall()]
         cursor.execute("SELECT user_id FROM accounts_membership WHERE organization_id = %s", [organization_id])
