@@ -8,6 +8,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import BulkTenantModel, TenantModel, User
+from campaigns.reply_models import DeclaredReply as DeclaredReply
+from campaigns.reply_models import Question as Question
+from campaigns.reply_models import QuestionKind as QuestionKind
+from campaigns.variant_models import SplitTest as SplitTest
+from campaigns.variant_models import Variant as Variant
 from consent.models import Topic
 from delivery.models import Mailing, Purpose
 from participants.models import Participant
@@ -263,6 +268,9 @@ class Launch(TenantModel):
     local_at = models.CharField(max_length=16, blank=True, default="", db_default="")
     repeat = models.ForeignKey(Repeat, on_delete=models.SET_NULL, null=True, related_name="launches")
     round = models.PositiveSmallIntegerField(default=1, db_default=1)
+    # Of an A/B test: the version that this launch sends, to its share of the audience or, in the end, to the rest.
+    variant = models.ForeignKey(Variant, on_delete=models.SET_NULL, null=True, related_name="launches")
+    sends_rest = models.BooleanField(default=False, db_default=False)
     launched_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -271,6 +279,13 @@ class Launch(TenantModel):
         verbose_name = _("report")
         verbose_name_plural = _("reports")
         ordering = ("-created_at",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["variant"],
+                name="one_launch_of_a_variant",
+                condition=models.Q(variant__isnull=False, sends_rest=False),
+            ),
+        )
 
     def __str__(self) -> str:
-        return self.email.name
+        return self.email.name if self.variant_id is None else f"{self.email.name} ({self.variant})"

@@ -14,6 +14,7 @@ from consent.rules import Level
 from delivery.mime import MessageHeaders, build_message
 from delivery.models import Mailing
 from delivery.outbox import Claimed, Person
+from delivery.personal import REPLY
 from delivery.rendering import CONSENT, PREFERENCES, UNSUBSCRIBE, WEB_VERSION, CompiledEmail, EmailFiller
 from delivery.services import Envelope
 from delivery.transports import Outgoing
@@ -46,7 +47,9 @@ class Composer:
         if self._needs_data and claimed.data is None:
             raise ValueError(_("What the call gave along has been forgotten since; it must be asked for again."))
         envelope, recipient = self._envelope, address_of(claimed.person)
-        urls = own_urls(claimed.unsubscribe_key, claimed.preference_key, claimed.web_version_key)
+        urls = own_urls(
+            claimed.unsubscribe_key, claimed.preference_key, claimed.web_version_key, reply=claimed.reply_key
+        )
         variables = variables_of(envelope, claimed.person, data=claimed.data)
         filled = self._filler.fill(variables, urls, self._measurement(claimed))
         headers = MessageHeaders(
@@ -80,13 +83,16 @@ class Composer:
         return Measurement(base_url=self._base_url, opens_key=opens_key, clicks_key=clicks_key, secrets=self._secrets)
 
 
-def own_urls(unsubscribe: UUID, preferences: UUID, web_version: UUID | None) -> dict[str, str]:
+def own_urls(
+    unsubscribe: UUID, preferences: UUID, web_version: UUID | None, *, reply: UUID | None = None
+) -> dict[str, str]:
     """The addresses of one copy that nobody else gets."""
     return {
         UNSUBSCRIBE: _address("u", unsubscribe),
         PREFERENCES: _address("p", preferences),
         CONSENT: f"{_address('p', preferences)}#choice",
         WEB_VERSION: _address("w", web_version) if web_version is not None else "",
+        REPLY: _address("a", reply) if reply is not None else "",
     }
 
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Lower
 
 from accounts.models import Organization
 from common.jobs import after_commit
-from delivery.models import CaughtMessage, Message, MessageCall, MessageStatus, ServiceMessage, Suppression
+from delivery.models import CaughtMessage, Message, MessageCall, MessageStatus, ReplyKey, ServiceMessage, Suppression
 from delivery.outside import mark_erased
 from participants.models import Participant
 from tracking.forgetting import forget_hits
@@ -27,6 +27,7 @@ def forget_sent(organization: Organization, participant: Participant, *, now: da
     mark_erased(organization, participant, now=now)
     messages = Message.objects.filter(organization=organization, participant=participant)
     MessageCall.objects.filter(organization=organization, message__in=messages).delete()
+    ReplyKey.objects.filter(organization=organization, message__in=messages).delete()
     waiting = When(status__in=[MessageStatus.QUEUED, MessageStatus.CLAIMED], then=Value(MessageStatus.CANCELLED.value))
     messages.update(
         participant=None,

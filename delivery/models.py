@@ -14,6 +14,7 @@ from delivery.connection_models import Connection, News
 from delivery.outside_models import OutsidePerson as OutsidePerson
 from delivery.outside_models import OutsideReading as OutsideReading
 from delivery.sending_models import Alert as Alert
+from delivery.sending_models import ReplyKey as ReplyKey
 from delivery.sending_models import SendingRules as SendingRules
 from delivery.sending_models import UnknownDecision as UnknownDecision
 from participants.models import Participant
@@ -61,6 +62,8 @@ class Mailing(TenantModel):
     untracked = models.CharField(max_length=20, blank=True, default="", db_default="")
     # Answers people who take part; may be handed to an outside sender.
     exit_screen = models.BooleanField(default=False, db_default=False)
+    # One of several versions of an email: nothing of it goes into totals without a person, which would split them (S9).
+    without_totals = models.BooleanField(default=False, db_default=False)
     # Somebody waits for each of its messages: they go before those of other mailings.
     urgent = models.BooleanField(default=False, db_default=False)
     # Of an email that is sent by calls: which of its contents this is. A changed email gets another mailing.

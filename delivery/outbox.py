@@ -26,6 +26,7 @@ from delivery.measuring import decide_copies, decisions_now, has_own_key, is_cou
 from delivery.models import Mailing, MailingState, Message, MessageStatus
 from delivery.outcomes import ERROR_LENGTH, SENDING_LEASE
 from delivery.rendering import WEB_VERSION, mentions
+from delivery.reply_keys import reply_keys_for
 from delivery.rules import blocking_reasons, needs_subscription
 from delivery.services import forget_keys
 from tracking.models import TrackedMessage
@@ -67,6 +68,8 @@ class Claimed:
     shared_key: UUID | None = None
     # The key of its page in a browser, if the template links to it.
     web_version_key: UUID | None = None
+    # The key of the page that its answer buttons lead to, if it has any.
+    reply_key: UUID | None = None
     # What a call gave along for it.
     data: Mapping[str, object] | None = None
 
@@ -234,6 +237,7 @@ def _decide(mailing: Mailing, due: Sequence[_Due], *, now: datetime) -> list[Cla
     registered = register_messages(organization, content, new, decided_at=now)
     preferences = ensure_preference_keys(organization, people, scope_id=mailing.website.consent_scope_id)
     pages = _page_keys(mailing, len(due))
+    replies = reply_keys_for(mailing, [one.id for one in due])
     data = data_of_calls([one.id for one in due]) if mailing.urgent else {}
     _freeze(due, decided, {person: row[0] for person, row in registered.items()}, pages, now=now)
     return [
@@ -249,6 +253,7 @@ def _decide(mailing: Mailing, due: Sequence[_Due], *, now: datetime) -> list[Cla
             tracking_key=registered[one.person.id][1] if one.person.id in registered else None,
             shared_key=shared if is_counted(decided[one.person.id]) else None,
             web_version_key=page,
+            reply_key=replies.get(one.id),
             data=data.get(one.id),
         )
         for one, page in zip(due, pages, strict=True)

@@ -11,7 +11,8 @@ from delivery.templating import TemplateError, parse
 # The same for many people; nobody can be told by them.
 SHARED = frozenset(["country", "locale", "campaign", "website", "sender_name", "legal_name", "legal_address"])
 # Links of the recipient's own that every email may carry, each alone.
-OWN_LINKS = frozenset(["unsubscribe_url", "preferences_url", "consent_url", "web_version_url"])
+REPLY = "reply_url"
+OWN_LINKS = frozenset(["unsubscribe_url", "preferences_url", "consent_url", "web_version_url", REPLY])
 # "data" is what a call says about the one person whom it writes to.
 PERSONAL = frozenset(["first_name", "last_name", "email", "attributes", "data"])
 
@@ -20,6 +21,9 @@ _CAPTURE = re.compile(r"\{%-?\s*capture\s+([\w-]+)\s*-?%\}(.*?)\{%-?\s*endcaptur
 _FOR = re.compile(r"\{%-?\s*for\s+([\w-]+)\s+in\s+(.*?)-?%\}", re.DOTALL)
 _TAG = re.compile(r"\{%-?\s*(?P<name>\w+)(?P<expression>.*?)-?%\}", re.DOTALL)
 _LIQUID = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_ALONE = re.compile(r"\s*(?:\{\{.*?\}\}|\{%.*?%\})\s*", re.DOTALL)
+# The number of a question and that of an answer stand behind it, for everybody the same.
+_REPLY_LINK = re.compile(rf"\s*\{{\{{-?\s*{REPLY}\s*-?\}}\}}/[1-9][0-9]?/[1-9][0-9]?\s*")
 _BLOCKS = frozenset(["if", "unless", "case", "for"])
 _BRANCHES = frozenset(["elsif", "when", "else"])
 
@@ -107,6 +111,11 @@ def _names(liquid: str) -> frozenset[str]:
 
 def _root(name: str) -> str:
     return re.split(r"[.\[]", name, maxsplit=1)[0]
+
+
+def is_link_of_ones_own(raw: str) -> bool:
+    """Whether a link is nothing but one of ``OWN_LINKS``, so that its key is handed to nobody else."""
+    return bool(_ALONE.fullmatch(raw) or _REPLY_LINK.fullmatch(raw))
 
 
 def attribute_names(source: str) -> Iterator[str]:

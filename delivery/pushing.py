@@ -31,6 +31,7 @@ from delivery.outside import as_told, ensure_reading, states_of
 from delivery.outside_models import OutsidePerson
 from delivery.outside_senders import AT_ONCE, Said, note_how_it_went, push_account, say_all
 from delivery.rendering import PREFERENCES, UNSUBSCRIBE, CompiledEmail, EmailFiller
+from delivery.reply_keys import reply_keys_for
 from delivery.rules import blocking_reasons
 from delivery.services import Envelope, ask_to_send, finish_mailing, note_trouble
 from delivery.templating import TemplateError
@@ -177,17 +178,20 @@ class _HandOver:
             keys = ensure_preference_keys(
                 self._organization, [one.pk for one in people], scope_id=self._website.consent_scope_id
             )
+            replies = reply_keys_for(self._mailing, [one.pk for one in claimed])
         written, failed = [], []
         for message, participant in zip(claimed, people, strict=True):
             try:
-                written.append(self._write_one(message, participant, keys[participant.pk]))
+                written.append(self._write_one(message, participant, keys[participant.pk], replies.get(message.pk)))
             except (TemplateError, ValueError) as error:
                 failed.append((message, str(error)))
         self._fail(failed)
         return written
 
-    def _write_one(self, message: Message, participant: Participant, preference_key: UUID) -> _Written:
-        urls = own_urls(message.unsubscribe_key, preference_key, None)
+    def _write_one(
+        self, message: Message, participant: Participant, preference_key: UUID, reply_key: UUID | None
+    ) -> _Written:
+        urls = own_urls(message.unsubscribe_key, preference_key, None, reply=reply_key)
         filled = self._filler.fill(variables_of(self._envelope, person_of(participant)), urls)
         content = PushMessage(
             reference=str(message.reference),

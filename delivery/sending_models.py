@@ -68,6 +68,20 @@ class UnknownDecision(BulkTenantModel):
     decided_at = models.DateTimeField()
 
 
+class ReplyKey(BulkTenantModel):
+    """Opens the page on which one sent copy's question is answered, and nothing else (rule H3).
+
+    Made only where the template has answer buttons, and kept when the copy is written anew: its reader may have both.
+    """
+
+    message = models.OneToOneField("delivery.Message", on_delete=models.CASCADE, related_name="reply_key")
+    key = models.UUIDField(unique=True)
+
+    class Meta:
+        verbose_name = _("key of answer buttons")
+        verbose_name_plural = _("keys of answer buttons")
+
+
 class Alert(TenantModel):
     """Something that the owners should know now. The row is the queue of the mails about it."""
 

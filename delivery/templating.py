@@ -44,6 +44,8 @@ VARIABLES: dict[str, frozenset[str] | None] = {
     "preferences_url": frozenset(),
     "consent_url": frozenset(),
     "web_version_url": frozenset(),
+    # Of answer buttons; campaigns.questions writes them.
+    "reply_url": frozenset(),
     # What a call gives along for its one message; empty in a launch.
     "data": None,
     "sender_name": frozenset(),

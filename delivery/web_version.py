@@ -13,6 +13,7 @@ from delivery.composing import own_urls, variables_of
 from delivery.models import Message, MessageStatus
 from delivery.outbox import Person
 from delivery.rendering import CompiledEmail, fill_email
+from delivery.reply_keys import reply_key_of
 from delivery.services import Envelope
 from participants.models import Participant
 
@@ -42,7 +43,7 @@ def web_version_of(organization_id: int, message_id: int) -> str | None:
     ).first()
     if preferences is None:
         return None
-    urls = own_urls(message.unsubscribe_key, preferences.key, message.web_version_key)
+    urls = own_urls(message.unsubscribe_key, preferences.key, message.web_version_key, reply=reply_key_of(message))
     variables = variables_of(Envelope(**frozen["envelope"]), _person(message.participant))
     return fill_email(CompiledEmail.from_dict(frozen), variables, urls).html
 

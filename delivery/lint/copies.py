@@ -13,6 +13,7 @@ from delivery.lint.hosts import tracker_of
 from delivery.lint.places import IMAGE_TAGS, Document, Place, without_space
 from delivery.lint.source import declared_as, invisible_image
 from delivery.lint.urls import holds_address, is_remote
+from delivery.personal import REPLY
 from tracking.markup import LIQUID, scan_tags, unescape_attribute
 
 _LIQUID = re.compile(LIQUID, re.DOTALL)
@@ -41,13 +42,17 @@ class Copy:
         """Every address of another machine in this copy, but the own links: whether it is asked for without a click."""
         found_here: dict[str, bool] = {}
         for place in self.document.places:
-            if is_remote(place.url) and place.url not in self.own.values():
+            if is_remote(place.url) and not self._is_own(place.url):
                 found_here[place.url] = place.is_loaded or found_here.get(place.url, False)
         for match in _TEXT_URL.finditer(self.text):
             url = match[0].rstrip(".,;:!?")
-            if url not in self.own.values():
+            if not self._is_own(url):
                 found_here.setdefault(url, False)
         return found_here
+
+    def _is_own(self, url: str) -> bool:
+        replies = self.own.get(REPLY)
+        return url in self.own.values() or bool(replies and url.startswith(f"{replies}/"))
 
 
 class SourceMap:

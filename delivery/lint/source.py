@@ -9,14 +9,13 @@ from delivery.lint.findings import Code, Finding, found
 from delivery.lint.hosts import tracker_of
 from delivery.lint.places import IMAGE_TAGS, Document, Place, hides, size_of
 from delivery.lint.urls import is_plain_image, is_remote, person_parameter
-from delivery.personal import OWN_LINKS, People
+from delivery.personal import OWN_LINKS, People, is_link_of_ones_own
 from tracking.markup import LIQUID, Tag
 
 _FORM_TAGS = frozenset(["form", "input", "select", "button", "option"])
 _EMBEDDING_TAGS = frozenset(["iframe", "frame", "object", "embed", "applet", "base", "portal"])
 _SCRIPT = re.compile(r"<script\b[^>]*>?|<textarea\b[^>]*>?", re.IGNORECASE)
 _SCRIPT_URL = re.compile(r"\s*(?:javascript|vbscript|data:text/html)", re.IGNORECASE)
-_ONLY_LIQUID = re.compile(rf"\s*{LIQUID}\s*", re.DOTALL)
 _LIQUID = re.compile(LIQUID, re.DOTALL)
 # Smaller than this nobody sees an image.
 _TINY = 2
@@ -134,7 +133,7 @@ def _people_in(document: Document, place: Place, people: People, functional: fro
         if personal or own or people.is_unclear(printed) or people.is_conditional(place.start):
             yield found(Code.RESOURCE_DIFFERS, *where)
         return
-    if own and not _ONLY_LIQUID.fullmatch(place.raw):
+    if own and not is_link_of_ones_own(place.raw):
         yield found(Code.KEY_IN_URL, *where, what=own[0])
     if "email" in personal and not place.url.lower().startswith("mailto:"):
         yield found(Code.ADDRESS_IN_URL, *where)
