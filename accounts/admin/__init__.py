@@ -1,0 +1,7 @@
+"""Console: what every list and form has in common, the organization and its members."""
+
+from accounts.admin.base import ConsoleAdmin, TenantAdmin, TenantRelatedFilter
+from accounts.admin.members import MembershipAdmin
+from accounts.admin.organizations import OrganizationAdmin
+
+__all__ = ["ConsoleAdmin", "MembershipAdmin", "OrganizationAdmin", "TenantAdmin", "TenantRelatedFilter"]
