@@ -13,8 +13,11 @@ class ConfigConfig(AppConfig):
     celery = celery_app
 
 
-class ConsoleConfig(admin_apps.AdminConfig):
-    """The console is the admin site of every app; see config/console.py."""
+class ConsoleConfig(admin_apps.SimpleAdminConfig):
+    """The console is the admin site of every app; see config/console.py.
+
+    Its pages are found by ``config.urls``: commands and workers, which have none, start a second earlier.
+    """
 
     default = False
     default_site = "config.console.ConsoleSite"

@@ -6,8 +6,11 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+from accounts import oidc, sign_in_views
 from accounts.views import PasswordFromKeyView
 from config import views
+
+admin.autodiscover()
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
@@ -20,6 +23,13 @@ urlpatterns = [
         PasswordFromKeyView.as_view(),
         name="account_reset_password_from_key",
     ),
+    path("accounts/sessions/", sign_in_views.sessions, name="usersessions_list"),
+    path("accounts/single-sign-on/", sign_in_views.single_sign_on, name="sign_on"),
+    path("accounts/oidc/<str:provider_id>/login/", oidc.login, name="openid_connect_login"),
+    path("accounts/oidc/<str:provider_id>/login/callback/", oidc.callback, name="openid_connect_callback"),
+    # Identities come from an organization's provider alone: nobody adds one to an account, or signs up with one.
+    path("accounts/3rdparty/", RedirectView.as_view(pattern_name="mfa_index"), name="socialaccount_connections"),
+    path("accounts/3rdparty/signup/", RedirectView.as_view(pattern_name="account_login"), name="socialaccount_signup"),
     path("accounts/", include("allauth.urls")),
     path("", include("delivery.urls")),
     path("", include("tracking.urls")),
