@@ -213,6 +213,9 @@ CELERY_BEAT_SCHEDULE = {
     "apply-inactivity-rules": {"task": "privacy.apply_inactivity_rules", "schedule": crontab(hour=5, minute=10)},
     "finish-departures": {"task": "privacy.finish_departures", "schedule": 600.0},
     "drop-old-hit-months": {"task": "tracking.drop_old_hit_months", "schedule": crontab(hour=4, minute=30)},
+    "count-hits": {"task": "reporting.count_hits", "schedule": 5.0},
+    "count-mailings": {"task": "reporting.count_mailings", "schedule": 15.0},
+    "forget-seen-copies": {"task": "reporting.forget_seen_copies", "schedule": 900.0},
     "delete-refused-hits": {"task": "tracking.delete_hits_of_refusals", "schedule": 900.0},
 }
 

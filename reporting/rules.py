@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from math import sqrt
 
 # Below this many measurable people a percentage says more about chance than about the email.
@@ -43,3 +44,24 @@ class Rate:
 def share(part: int, whole: int) -> float | None:
     """Percent of ``whole``, None when there is nothing to take a share of."""
     return round(100 * part / whole, 1) if whole else None
+
+
+# --- When to count again --------------------------------------------------------------------------------------------
+
+SOONEST = timedelta(seconds=15)
+LATEST = timedelta(days=1)
+# Nothing is expected to be heard of a copy any more.
+SETTLED = timedelta(days=60)
+# Counting may take this part of one processor.
+MOST_OF_THE_TIME = 20
+
+
+def next_count_in(age: timedelta, *, seconds: float) -> timedelta | None:
+    """When the copies of a mailing are counted again that was finished ``age`` ago; None: not any more.
+
+    The older, and the longer it takes, the later, so that all its countings together cost no more than a few sendings.
+    """
+    if age > SETTLED:
+        return None
+    part = 20 if seconds < 0.2 else 4
+    return min(LATEST, max(SOONEST, seconds * MOST_OF_THE_TIME * timedelta(seconds=1), age / part))
