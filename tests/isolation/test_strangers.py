@@ -14,7 +14,7 @@ import pytest
 from django.contrib import admin
 from django.db.models import Model
 from django.test import Client
-from django.urls import NoReverseMatch, URLPattern, URLResolver, reverse
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.models import Membership, Organization
 from campaigns.models import Campaign, Email, Launch, Segment, TrialGroup
@@ -122,6 +122,7 @@ def console_pages(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPatte
 
 def addresses(rows: dict[type[Model], Model]) -> Iterator[tuple[str, bool]]:
     """Every address of the console, and whether it names a row of Bakery."""
+    assert get_resolver().url_patterns, "the addresses find the console's pages"
     by_prefix = {f"{model._meta.app_label}_{model._meta.model_name}_": row for model, row in rows.items()}
     for pattern in console_pages(admin.site.urls[0]):
         arguments = re.findall(r"<(?:\w+:)?(\w+)>", str(pattern.pattern))
@@ -142,7 +143,9 @@ def addresses(rows: dict[type[Model], Model]) -> Iterator[tuple[str, bool]]:
 
 
 def test_every_model_of_the_console_has_a_row_here(rows: dict[type[Model], Model]) -> None:
+    assert get_resolver().url_patterns, "the addresses find the console's pages"
     assert set(admin.site._registry) <= set(rows)
+    assert len(admin.site._registry) > 20
 
 
 def test_a_stranger_finds_nothing_anywhere(cast: Cast, rows: dict[type[Model], Model]) -> None:
