@@ -174,6 +174,45 @@ class Membership(TenantModel):
         return f"{self.user} ({self.get_role_display()})"
 
 
+class Invitation(TenantModel):
+    """An address that an owner asked in, until it is accepted, withdrawn or too old."""
+
+    email = models.EmailField(_("email address"))
+    role = models.CharField(_("role"), max_length=10, choices=Role)
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    invited_at = models.DateTimeField(_("invited"))
+    expires_at = models.DateTimeField(_("until"))
+    # Of the key in the mail that left last. The key itself is nowhere but in that mail.
+    key_hash = models.BinaryField(max_length=32, null=True, unique=True)
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        constraints = (models.UniqueConstraint(fields=["organization", "email"], name="one_invitation_per_address"),)
+
+
+class Impersonation(TenantModel):
+    """An operator acts in the place of a member, for a while and for a reason, and the owners are told."""
+
+    operator = models.ForeignKey(
+        User, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    operator_name = models.CharField(_("operator"), max_length=254)
+    member = models.ForeignKey(User, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
+    member_name = models.CharField(_("member"), max_length=254)
+    reason = models.CharField(_("reason"), max_length=300)
+    started_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    told_of_start_at = models.DateTimeField(null=True)
+    told_of_end_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("access of an operator")
+        verbose_name_plural = _("access of operators")
+
+
 class AuditEntry(TenantModel):
     """Who did what in an organization (``accounts/audit.py``). Added to, never changed.
 

@@ -6,7 +6,9 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from accounts.models import Membership, Organization, User
+from accounts import audit
+from accounts.members import confirm_address
+from accounts.models import Membership, Organization, Role, User
 from common.tenancy import tenant
 
 
@@ -38,4 +40,14 @@ def add_member(organization: Organization, user: User, *, role: str, now: dateti
             defaults={"role": role},
             create_defaults={"role": role, "created_at": now},
         )
+        confirm_address(user)
         return membership
+
+
+def found_organization(user: User, *, name: str, legal_address: str, timezone: str, now: datetime) -> Organization:
+    """Somebody who signed up begins: their organization, and them as its first owner."""
+    with transaction.atomic():
+        organization = create_organization(name=name, legal_address=legal_address, timezone=timezone, now=now)
+        add_member(organization, user, role=Role.OWNER, now=now)
+        audit.record(organization, actor=user, action="organization:create", target=name, now=now)
+    return organization
