@@ -11,8 +11,9 @@ from io import TextIOWrapper
 from typing import IO, Any
 
 from django.core.files import File
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
 from common.jobs import after_commit
@@ -25,8 +26,13 @@ from intake.rules import EXPORTED_SCOPE
 from websites.models import ConsentScope
 
 PEOPLE_AT_ONCE = 10_000
-QUIET = timedelta(minutes=5)
+# A file is written in one go, which takes minutes where there are millions: only then was a run cut short.
+QUIET = timedelta(hours=1)
 FIELDS = ("email", "first_name", "last_name", "country", "locale", "external_id")
+
+
+class ExportRefused(Exception):  # noqa: N818 - the words of the person who is refused, not a fault
+    """A file that is not written; the message is for the person who asked."""
 
 
 def start_export(
@@ -38,19 +44,47 @@ def start_export(
     return export
 
 
+def retry_export(organization: Organization, export: PeopleExport, *, now: datetime) -> PeopleExport:
+    """Write a file anew that an error stopped."""
+    with transaction.atomic():
+        current = PeopleExport.objects.select_for_update(of=("self",)).get(organization=organization, pk=export.pk)
+        if current.state != ImportState.FAILED:
+            raise ExportRefused(_("This file was not stopped by an error."))
+        current.state, current.finished_at, current.heartbeat_at = ImportState.QUEUED, None, now
+        current.save(update_fields=["state", "finished_at", "heartbeat_at"])
+    after_commit("intake.run_export", organization_id=organization.pk, export_id=export.pk)
+    return current
+
+
 def run_export(organization_id: int, export_id: int, *, clock: Callable[[], datetime] = timezone.now) -> PeopleExport:
     """Write the file from its beginning; a run that was cut short leaves nothing."""
-    if not _claim(organization_id, export_id, now=clock()):
+    claimed_at = clock()
+    if not _claim(organization_id, export_id, now=claimed_at):
         return _load(organization_id, export_id)
     export = _load(organization_id, export_id)
-    with tempfile.TemporaryFile() as file:
-        rows = _write(export, file)
-        file.seek(0)
-        with tenant(organization_id):
+    try:
+        with tempfile.TemporaryFile() as file:
+            rows = _write(export, file)
+            file.seek(0)
             export.file.save("participants.csv", File(file), save=False)
-            export.rows, export.state, export.finished_at = rows, ImportState.DONE, clock()
-            export.save(update_fields=["file", "rows", "state", "finished_at"])
-    return export
+        finished = {"state": ImportState.DONE, "file": export.file.name, "rows": rows}
+        if not _finish(export, claimed_at, now=clock(), **finished):
+            export.file.delete(save=False)
+    except OperationalError:
+        # The database is away, so nothing can be written down either. Found again when it is back.
+        raise
+    except Exception:
+        # It would fail again: somebody has to know, and it is not tried for ever.
+        _finish(export, claimed_at, now=clock(), state=ImportState.FAILED)
+        raise
+    return _load(organization_id, export_id)
+
+
+def _finish(export: PeopleExport, claimed_at: datetime, *, now: datetime, **values: Any) -> bool:
+    """Say what became of a run. Not where the file is to be written anew, since somebody was erased meanwhile."""
+    with tenant(export.organization_id):
+        mine = PeopleExport.objects.filter(pk=export.pk, state=ImportState.RUNNING, heartbeat_at=claimed_at)
+        return bool(mine.update(finished_at=now, **values))
 
 
 def _load(organization_id: int, export_id: int) -> PeopleExport:

@@ -31,16 +31,20 @@ def forget_imported(organization: Organization, participant: Participant) -> int
     for source_id, row in set(listed):
         issues.filter(source=source_id, row=row).delete()
     imports = Import.objects.filter(organization=organization)
-    for source in imports.filter(layout__icontains=address):
-        source.layout = _without_rows(source.layout)
-        source.save(update_fields=["layout"])
-    remove_exports(PeopleExport.objects.filter(organization=organization))
+    forget_samples(imports.filter(layout__icontains=address))
+    exports = PeopleExport.objects.filter(organization=organization)
+    # What is being written is of a moment at which they were here: it begins anew.
+    unfinished = exports.filter(state__in=(ImportState.QUEUED, ImportState.RUNNING))
+    unfinished.update(state=ImportState.QUEUED, heartbeat_at=None)
+    remove_exports(exports)
     return remove_files(source for source in imports.filter(state__in=ENDED).exclude(file="") if holds(source, address))
 
 
-def _without_rows(layout: dict[str, object]) -> dict[str, object]:
-    """A layout without the rows that were shown of the file."""
-    return {name: [] if name in ("sample", "samples") else value for name, value in layout.items()}
+def forget_samples(sources: QuerySet[Import]) -> None:
+    """Remove the rows of files that were shown while they were planned."""
+    for source in sources.filter(layout__sample__0__isnull=False):
+        source.layout = source.layout | {"sample": []}
+        source.save(update_fields=["layout"])
 
 
 def holds(source: Import, address: str) -> bool:

@@ -14,10 +14,10 @@ from django.utils import timezone
 from accounts.models import JournalMark, Organization
 from common.journal import MONTHS_KEPT, forget_old_acts
 from common.tenancy import call_door, tenant
-from privacy.models import ExportState, InactivityRule, OrganizationExport
-from privacy.services import departure, inactivity, receipts, retention
+from privacy.models import InactivityRule
+from privacy.services import departure, inactivity, organization_export, receipts, retention
 from privacy.services.departure import DELETE_TASK
-from privacy.services.organization_export import EXPORT_TASK, make_organization_export
+from privacy.services.organization_export import EXPORT_TASK
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def apply_inactivity_rules() -> int:
 @shared_task(name=EXPORT_TASK)
 def export_organization(organization_id: int, export_id: int) -> None:
     """Make the file of an organization that asked for everything (rule D4)."""
-    make_organization_export(organization_id, export_id, now=timezone.now())
+    organization_export.make_organization_export(organization_id, export_id, now=timezone.now())
 
 
 @shared_task(name=DELETE_TASK)
@@ -75,11 +75,11 @@ def finish_departures() -> None:
     """Exports and departures that a lost broker or a killed worker left undone."""
     for organization in _organizations():
         with tenant(organization.pk):
-            waiting = OrganizationExport.objects.filter(organization=organization, state=ExportState.QUEUED)
+            waiting = organization_export.waiting_exports(organization.pk, now=timezone.now())
             exports = list(waiting.values_list("pk", flat=True))
         with _noting_failure():
             for export in exports:
-                make_organization_export(organization.pk, export, now=timezone.now())
+                organization_export.make_organization_export(organization.pk, export, now=timezone.now())
             departure.delete_organization(organization.pk, now=timezone.now())
 
 

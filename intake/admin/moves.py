@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -20,8 +21,8 @@ from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
 from consent.reasons import VERDICTS
 from consent.rules import Verdict
 from intake.admin.imports import READERS
-from intake.exporting import start_export
-from intake.models import ConsentMove, Import, PeopleExport
+from intake.exporting import ExportRefused, retry_export, start_export
+from intake.models import ConsentMove, Import, ImportState, PeopleExport
 from intake.move_forms import EvidenceForm, MoveForm
 from intake.moving import (
     MoveRefused,
@@ -185,11 +186,29 @@ class PeopleExportAdmin(PagesBelowRowsAdmin):
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_start"
         start = path("start/", self.admin_site.admin_view(self.start_view), name=name)
-        return [start, self.page("file", self.file_view, "participants.csv"), *super().get_urls()]
+        file = self.page("file", self.file_view, "participants.csv")
+        return [start, file, self.button("retry", self._retry), *super().get_urls()]
+
+    def address_of(self, row: Model) -> str:
+        return reverse("admin:intake_peopleexport_changelist")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        context = {"scopes": scopes_of(organization_of(request)), "may_change": not role_may_not_change(self, request)}
+        organization = organization_of(request)
+        latest = PeopleExport.objects.filter(organization=organization).first()
+        context = {
+            "scopes": scopes_of(organization),
+            "may_change": not role_may_not_change(self, request),
+            "failed": latest if latest and latest.state == ImportState.FAILED else None,
+        }
         return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def _retry(self, request: HttpRequest, export: PeopleExport) -> None:
+        try:
+            retry_export(organization_of(request), export, now=timezone.now())
+        except ExportRefused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, _("The file is being written. Reload this page in a moment."))
 
     def start_view(self, request: HttpRequest) -> HttpResponse:
         """Asks a worker for a file."""
@@ -219,6 +238,6 @@ class PeopleExportAdmin(PagesBelowRowsAdmin):
     @admin.display(description=gettext_lazy("File"))
     def download(self, export: PeopleExport) -> Any:
         if not export.file:
-            return "—"
+            return _("removed") if export.state == ImportState.DONE else "—"
         address = reverse("admin:intake_peopleexport_file", args=[export.pk])
         return format_html('<a class="pli-link" href="{}">participants.csv</a>', address)

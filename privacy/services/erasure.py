@@ -22,7 +22,7 @@ from intake.forgetting import forget_imported
 from participants.models import Participant
 from participants.services import wait_for_keepers
 from privacy.models import OrganizationExport, PersonRequest, RequestChannel, RequestKind, RequestState
-from privacy.services.organization_export import remove_organization_exports
+from privacy.services.organization_export import begin_exports_anew, remove_organization_exports
 from privacy.services.person_record import person_record
 from privacy.services.proofs import seal_proof
 from privacy.services.requests import answer_request, open_request
@@ -41,6 +41,7 @@ def erase_participant(
         person = Participant.objects.select_for_update().get(organization=organization, pk=participant.pk)
         request = _note_request(organization, person, actor=actor, reason=reason, now=now)
         forget_imported(organization, person)
+        begin_exports_anew(organization)
         remove_organization_exports(OrganizationExport.objects.filter(organization=organization))
         refused, reasons = _take_out(organization, person, now=now)
         digest = suppress_hash(organization, person.email_norm, reasons=reasons, refused=refused, now=now)

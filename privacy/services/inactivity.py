@@ -129,7 +129,9 @@ def _batches(organization: Organization, rows: QuerySet[InactivityCheck]) -> Ite
     last = 0
     while True:
         with tenant(organization.pk):
-            found = list(rows.filter(pk__gt=last).select_related("participant").order_by("pk")[:PEOPLE_AT_ONCE])
+            # Ours until they are done: whoever presses the button meanwhile is told what came of it.
+            ours = rows.filter(pk__gt=last).select_for_update(of=("self",)).select_related("participant")
+            found = list(ours.order_by("pk")[:PEOPLE_AT_ONCE])
             if not found:
                 return
             yield found

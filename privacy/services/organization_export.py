@@ -6,12 +6,12 @@ import tempfile
 import zipfile
 from datetime import datetime, timedelta
 from functools import partial
-from typing import IO
+from typing import IO, Any
 
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from psycopg import sql
 
@@ -23,6 +23,8 @@ from privacy.models import ExportState, OrganizationExport
 
 EXPORT_TASK = "privacy.export_organization"
 DAYS_KEPT = 7
+# Longer than the largest file takes.
+GIVEN_UP = timedelta(hours=6)
 ROWS_AT_ONCE = 2000
 # Keys of this installation, which open nothing elsewhere, and the list of exports itself.
 LEFT_OUT = ("delivery_addresskey", "consent_ledgerkey", "privacy_organizationexport", "privacy_freshlink")
@@ -40,13 +42,17 @@ def ask_organization_export(organization: Organization, *, actor: User | None, n
     return export
 
 
+def waiting_exports(organization_id: int, *, now: datetime) -> QuerySet[OrganizationExport]:
+    """Files that nobody is making: not begun, or begun so long ago that whoever made them was killed."""
+    abandoned = Q(state=ExportState.RUNNING, started_at__lt=now - GIVEN_UP)
+    return OrganizationExport.objects.filter(abandoned | Q(state=ExportState.QUEUED), organization=organization_id)
+
+
 def make_organization_export(organization_id: int, export_id: int, *, now: datetime) -> OrganizationExport | None:
-    """Make the file of an export that waits. None when somebody else has it."""
+    """Make the file of an export that waits. None when somebody else has it, or it has to be made anew."""
     with tenant(organization_id):
-        waiting = OrganizationExport.objects.filter(
-            organization=organization_id, pk=export_id, state=ExportState.QUEUED
-        )
-        if not waiting.update(state=ExportState.RUNNING, started_at=now):
+        mine = waiting_exports(organization_id, now=now).filter(pk=export_id)
+        if not mine.update(state=ExportState.RUNNING, started_at=now):
             return None
         organization = Organization.objects.get(pk=organization_id)
     name = f"exports/{organization_id}/{encode_key(new_key())}.zip"
@@ -57,15 +63,28 @@ def make_organization_export(organization_id: int, export_id: int, *, now: datet
             file.seek(0)
             kept = default_storage.save(name, File(file))
     except Exception:
-        with tenant(organization_id):
-            OrganizationExport.objects.filter(pk=export_id).update(state=ExportState.FAILED, finished_at=now)
+        _finish(organization_id, export_id, now, state=ExportState.FAILED)
         raise
+    expires_at = now + timedelta(days=DAYS_KEPT)
+    if _finish(organization_id, export_id, now, state=ExportState.DONE, file=kept, size=size, expires_at=expires_at):
+        with tenant(organization_id):
+            return OrganizationExport.objects.get(organization=organization_id, pk=export_id)
+    default_storage.delete(kept)
+    return None
+
+
+def _finish(organization_id: int, export_id: int, started_at: datetime, **values: Any) -> bool:
+    """Say what became of it. Not where somebody was erased meanwhile, who would stand in the file."""
     with tenant(organization_id):
-        export = OrganizationExport.objects.get(organization=organization_id, pk=export_id)
-        export.state, export.file, export.size = ExportState.DONE, kept, size
-        export.finished_at, export.expires_at = now, now + timedelta(days=DAYS_KEPT)
-        export.save()
-    return export
+        mine = OrganizationExport.objects.filter(pk=export_id, state=ExportState.RUNNING, started_at=started_at)
+        return bool(mine.update(finished_at=started_at, **values))
+
+
+def begin_exports_anew(organization: Organization) -> None:
+    """Files that are being made show a moment that is over."""
+    unfinished = (ExportState.QUEUED, ExportState.RUNNING)
+    exports = OrganizationExport.objects.filter(organization=organization, state__in=unfinished)
+    exports.update(state=ExportState.QUEUED, started_at=None)
 
 
 def remove_organization_exports(exports: QuerySet[OrganizationExport]) -> int:

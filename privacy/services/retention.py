@@ -15,7 +15,7 @@ from campaigns.models import Participation
 from common.tenancy import tenant
 from consent.selectors import local_day
 from delivery.models import CaughtMessage, ServiceMessage
-from intake.forgetting import old_exports, old_imports, remove_exports, remove_files
+from intake.forgetting import forget_samples, old_exports, old_imports, remove_exports, remove_files
 from intake.models import ImportIssue
 from privacy.models import (
     Keeping,
@@ -164,9 +164,7 @@ def _imports(work: _Work) -> int:
         if work.only_count:
             return with_files.count() + exports.count()
         removed = remove_files(with_files) + remove_exports(exports)
-        for source in old.filter(layout__samples__0__isnull=False):
-            source.layout = source.layout | {"samples": []}
-            source.save(update_fields=["layout"])
+        forget_samples(old)
     _delete(work, ImportIssue.objects.filter(organization=work.organization, source__in=old))
     return removed
 

@@ -16,8 +16,8 @@ from consent.models import Choice, ChoiceEvent
 from consent.rules import ChoiceValue
 from consent.selectors import consent_columns
 from consent.verification import verify_ledger
-from intake import moving
-from intake.exporting import run_export, start_export
+from intake import exporting, moving
+from intake.exporting import ExportRefused, retry_export, run_export, start_export
 from intake.imports import run_import
 from intake.models import ConsentMove, ImportState, PeopleExport, UnprovenYes
 from intake.moving import (
@@ -31,6 +31,7 @@ from intake.moving import (
     try_move,
 )
 from participants.models import Participant
+from privacy.services.erasure import erase_participant
 from tests.campaigns.console import signed_in
 from tests.intake.importing import prepare
 from tests.support.cast import Cast
@@ -357,3 +358,49 @@ def test_viewers_see_none_of_it(cast: Cast, scope: ConsentScope, people: dict[st
     for page in ("consentmove/", "consentmove/add/", "consentmove/unproven/", "peopleexport/"):
         assert client.get(f"/console/intake/{page}").status_code == 403
     assert client.post("/console/intake/peopleexport/start/", {"scope": scope.pk}).status_code == 403
+
+
+def test_an_export_that_fails_says_so_and_is_tried_again(
+    cast: Cast, scope: ConsentScope, people: dict[str, Participant], now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, pages = signed_in(cast.max), "/console/intake/peopleexport/"
+    with tenant(cast.bakery.pk):
+        export = start_export(cast.bakery, scope=scope, author=cast.max, now=now)
+    # What nobody foresaw.
+    with monkeypatch.context() as broken:
+        broken.setattr(exporting, "safe_cell", None)
+        with pytest.raises(TypeError):
+            run_export(cast.bakery.pk, export.pk)
+    shown = client.get(pages).content.decode()
+    assert "An error of ours stopped the file" in shown
+    assert f"{pages}{export.pk}/retry/" in shown
+    assert signed_in(cast.ben).post(f"{pages}{export.pk}/retry/").status_code == 404
+    assert client.post(f"{pages}{export.pk}/retry/")["Location"] == pages
+    assert run_export(cast.bakery.pk, export.pk).state == ImportState.DONE
+    assert "An error of ours" not in client.get(pages).content.decode()
+    with tenant(cast.bakery.pk), pytest.raises(ExportRefused, match="not stopped by an error"):
+        retry_export(cast.bakery, export, now=now)
+
+
+def test_d2_an_export_that_is_written_while_somebody_is_erased_begins_anew(
+    cast: Cast, scope: ConsentScope, people: dict[str, Participant], now: datetime
+) -> None:
+    with tenant(cast.bakery.pk):
+        export = start_export(cast.bakery, scope=scope, author=cast.max, now=now)
+    moments = iter([now, now])
+
+    def clock() -> datetime:
+        """Between its beginning and its end, somebody goes."""
+        moment = next(moments)
+        if len(erased) < 1 and PeopleExport.objects.filter(state="running").exists():
+            erased.append(erase_participant(cast.bakery, people["none"], actor=cast.dana, reason="", now=now))
+        return moment
+
+    erased: list[Any] = []
+    with tenant(cast.bakery.pk):
+        assert run_export(cast.bakery.pk, export.pk, clock=clock).state == ImportState.QUEUED
+        assert len(erased) == 1
+        again = run_export(cast.bakery.pk, export.pk, clock=lambda: now)
+        with again.file.open("rb") as file:
+            assert b"none@" not in file.read()
+    assert (again.state, again.rows) == (ImportState.DONE, 5)

@@ -17,6 +17,7 @@ from accounts.audit import record
 from accounts.models import Membership, Organization, User
 from common.tenancy import tenant
 from consent.rules import ChoiceValue
+from participants.models import Participant
 from privacy.models import Departure, OrganizationExport
 from privacy.services.departure import (
     DepartureRefused,
@@ -25,6 +26,7 @@ from privacy.services.departure import (
     delete_organization,
     withdraw_departure,
 )
+from privacy.services.erasure import erase_participant
 from privacy.services.organization_export import ask_organization_export, make_organization_export
 from privacy.services.retention import apply_retention
 from tests.support.cast import Cast
@@ -158,3 +160,42 @@ def test_d4_the_file_of_an_export_goes_after_a_week(cast: Cast, now: datetime) -
     assert apply_retention(cast.bakery, now=now + timedelta(days=6)).counts["exports"] == 0
     assert apply_retention(cast.bakery, now=now + timedelta(days=8)).counts["exports"] == 1
     assert not default_storage.exists(made.file)
+
+
+def read_export(made: OrganizationExport) -> bytes:
+    with default_storage.open(made.file) as file, zipfile.ZipFile(io.BytesIO(file.read())) as archive:
+        return b"".join(archive.read(name) for name in archive.namelist())
+
+
+def test_d2_no_export_holds_anybody_who_was_erased(cast: Cast, now: datetime) -> None:
+    bakery = cast.bakery
+    fill(cast, bakery, cast.ana, now)
+    with tenant(bakery.pk):
+        anna = Participant.objects.get(email="=anna@b.example")
+        asked = ask_organization_export(bakery, actor=cast.ana, now=now)
+    made = make_organization_export(bakery.pk, asked.pk, now=now)
+    assert made is not None
+    assert b"anna@b.example" in read_export(made)
+    with tenant(bakery.pk):
+        being_made = ask_organization_export(bakery, actor=cast.ana, now=now)
+        OrganizationExport.objects.filter(pk=being_made.pk).update(state="running", started_at=now)
+    erase_participant(bakery, anna, actor=cast.dana, reason="", now=now)
+    assert not default_storage.exists(made.file)
+    with tenant(bakery.pk):
+        again = OrganizationExport.objects.get(pk=being_made.pk)
+        assert (again.state, again.started_at) == ("queued", None)
+    anew = make_organization_export(bakery.pk, being_made.pk, now=now)
+    assert anew is not None
+    content = read_export(anew)
+    assert b"b.example" not in content
+    assert str(anna.ledger_id).encode() in content
+
+
+def test_d4_a_file_whose_maker_was_killed_is_made_by_another_hours_later(cast: Cast, now: datetime) -> None:
+    with tenant(cast.bakery.pk):
+        asked = ask_organization_export(cast.bakery, actor=cast.ana, now=now)
+        OrganizationExport.objects.filter(pk=asked.pk).update(state="running", started_at=now)
+    assert make_organization_export(cast.bakery.pk, asked.pk, now=later(now, hours=6)) is None
+    made = make_organization_export(cast.bakery.pk, asked.pk, now=later(now, hours=6, seconds=1))
+    assert made is not None
+    assert default_storage.exists(made.file)

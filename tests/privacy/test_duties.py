@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.core.files.base import ContentFile
 
+from campaigns.models import Campaign, Participation
 from common.tenancy import tenant
 from consent.models import Choice, Subscription
 from consent.rules import ChoiceValue, Source
@@ -14,8 +17,9 @@ from consent.services import record_choice
 from delivery.models import CaughtMessage, ServiceMessage
 from delivery.refusals import welcome_back
 from delivery.services import suppress
+from intake.models import Import, ImportIssue
 from participants.models import Participant
-from privacy.models import InactivityCheck, InactivityRule, PersonRequest, SealedProof
+from privacy.models import InactivityCheck, InactivityRule, Keeping, PersonRequest, SealedProof
 from privacy.services.erasure import erase_participant
 from privacy.services.inactivity import apply_rule, people_to_ask, set_rule, switch_rule
 from privacy.services.requests import RequestRefused, answer_request, extend_request, open_request
@@ -152,6 +156,75 @@ def test_u4_a_dry_run_counts_what_the_next_run_removes_and_removes_nothing(
     with tenant(bakery.pk):
         assert ServiceMessage.objects.get().participant_id == anna.pk
         assert not CaughtMessage.objects.exists()
+
+
+def _days_around(cast: Cast, first_kept: datetime) -> tuple[datetime, datetime]:
+    """The last moment that is too old, and the first that is not, on the clock of the organization."""
+    begin = datetime.combine(first_kept, time.min, tzinfo=ZoneInfo(cast.bakery.timezone))
+    return begin - timedelta(seconds=1), begin
+
+
+def test_u4_what_is_as_old_as_the_limit_is_kept_and_what_is_older_by_a_moment_goes(
+    cast: Cast, website: Website, now: datetime
+) -> None:
+    bakery = cast.bakery
+    months = {"participants_months": 36, "participations_months": 12, "requests_months": 6}
+    days = {"service_messages_days": 90, "mailbox_days": 30, "imports_days": 20}
+    participants = _days_around(cast, now.replace(year=now.year - 3))
+    participations = _days_around(cast, now.replace(year=now.year - 1))
+    requests = _days_around(cast, now.replace(month=now.month - 6))
+    messages, mailbox, imports = (_days_around(cast, now - timedelta(days=count)) for count in days.values())
+    with tenant(bakery.pk):
+        Keeping.objects.create(organization=bakery, **months, **days)
+        campaign = Campaign.objects.create(organization=bakery, website=website, name="Contest")
+        for number in range(2):
+            make_participant(bakery, f"silent{number}@b.example", now=participants[number])
+            anna = make_participant(bakery, f"anna{number}@b.example", now=now)
+            Participation.objects.create(
+                organization=bakery, campaign=campaign, participant=anna, participated_at=participations[number]
+            )
+            PersonRequest.objects.create(
+                organization=bakery, kind="access", channel="letter", state="answered", received_on=now, due_on=now,
+                answered_at=requests[number],
+            )  # fmt: skip
+            ServiceMessage.objects.create(
+                organization=bakery, website=website, kind="receipt", language="en", subject="x", participant=anna,
+                to_email=anna.email, queued_at=messages[number],
+            )  # fmt: skip
+            CaughtMessage.objects.create(
+                organization=bakery, mail_from="a@b.c", rcpt_to="d@e.f", raw=b"", received_at=mailbox[number]
+            )
+            SealedProof.objects.create(
+                organization=bakery, digest=b"x", sealed="x", wrapped_key="x", sealed_at=now,
+                destroy_on=now.date() - timedelta(days=1 - number),
+            )  # fmt: skip
+            _list_of_import(cast, f"{number}.csv", finished_at=imports[number])
+    once = dict.fromkeys(("participants", "participations", "requests", "service_messages", "mailbox", "proofs"), 1)
+    nothing = dict.fromkeys(("hits", "orphaned_hits", "exports"), 0)
+    done = apply_retention(bakery, now=now).counts
+    assert (once | nothing | {"imports": 1}).items() <= done.items()
+    with tenant(bakery.pk):
+        left = Participant.objects.filter(email__startswith="silent").get()
+        assert (left.email, Participation.objects.get().participated_at) == ("silent1@b.example", participations[1])
+        assert PersonRequest.objects.get().answered_at == requests[1]
+        assert ServiceMessage.objects.get().queued_at == messages[1]
+        assert CaughtMessage.objects.get().received_at == mailbox[1]
+        assert SealedProof.objects.get().destroy_on == now.date()
+        # What was listed of an old file goes with it: wrong addresses are addresses.
+        assert [issue.source.filename for issue in ImportIssue.objects.all()] == ["1.csv"]
+        old, young = Import.objects.order_by("filename")
+        assert (old.file.name, old.layout["sample"], old.layout["header"]) == ("", [], ["email"])
+        assert (bool(young.file), young.layout["sample"]) == (True, [["zoe@b.example"]])
+
+
+def _list_of_import(cast: Cast, filename: str, *, finished_at: datetime) -> None:
+    layout = {"encoding": "utf-8", "header": ["email"], "sample": [["zoe@b.example"]]}
+    source = Import(organization=cast.bakery, filename=filename, state="done", finished_at=finished_at, layout=layout)
+    source.file.save(filename, ContentFile(b"email\nzoe@b.example\n"), save=False)
+    source.save()
+    ImportIssue.objects.create(
+        organization=cast.bakery, source=source, row=2, column="email", value="zoe@", issue="not_an_address"
+    )
 
 
 # --- The clock of requests --------------------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ def _fill_imports(bakery: Organization, now: datetime) -> None:
     rows = [["email", "name"], [ADDRESS, MARKER]]
     source = Import(
         **common, filename="people.csv", state="done", finished_at=now,
-        layout={"encoding": "utf-8", "header": rows[0], "samples": rows[1:]},
+        layout={"encoding": "utf-8", "header": rows[0], "sample": rows[1:]},
     )  # fmt: skip
     source.file.save("people.csv", ContentFile("\n".join(",".join(row) for row in rows).encode()), save=False)
     source.save()
