@@ -48,7 +48,7 @@ class StateFilter(RadioFilter):
 class PersonRequestAdmin(KeepingPages, ProofPages, DeparturePages, DutyPages, TenantAdmin):
     readers: ClassVar[frozenset[str]] = RESPONSIBLE
     editors: ClassVar[frozenset[str]] = RESPONSIBLE
-    list_display = ("received", "shown_kind", "channel", "clock", "answered_by")
+    list_display = ("received", "shown_kind", "clock", "channel", "answered_by")
     list_filter = (StateFilter,)
     list_filter_submit = True
     list_per_page = 50
