@@ -8,6 +8,7 @@ from typing import Any
 
 import environ
 from celery.schedules import crontab
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 from kombu import Exchange, Queue
@@ -100,6 +101,9 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -113,6 +117,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.sign_in_middleware.SignInMiddleware",
     "accounts.middleware.OrganizationMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
@@ -134,19 +139,43 @@ TEMPLATES = [
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+# Long rather than crooked, and nothing that stands in lists (NIST SP 800-63B).
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in {
+        "UserAttributeSimilarityValidator": {"user_attributes": ("email", "full_name")},
+        "MinimumLengthValidator": {"min_length": 12},
+        "CommonPasswordValidator": {},
+        "NumericPasswordValidator": {},
+    }.items()
 ]
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"
+# Members were asked in by a mail, or added by an operator: only who signs up by themselves still has to confirm.
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+if (_sign_up := env.str("PLI_SIGN_UP", default="closed")) not in ("open", "closed"):
+    raise ImproperlyConfigured(f"PLI_SIGN_UP is {_sign_up!r}; say open or closed.")
+SIGN_UP_OPEN = _sign_up == "open"
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = False
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/console/"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+MFA_ADAPTER = "accounts.adapters.MfaAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Pli"
+MFA_TOTP_PERIOD = 30
+# Clocks of phones are up to one code apart from ours.
+MFA_TOTP_TOLERANCE = 1
+MFA_FORMS = {
+    "authenticate": "accounts.sign_in_forms.CodeForm",
+    "reauthenticate": "accounts.sign_in_forms.ConfirmCodeForm",
+    "activate_totp": "accounts.sign_in_forms.SealedTotpForm",
+}
+SOCIALACCOUNT_ADAPTER = "accounts.adapters.SingleSignOnAdapter"
 
 LANGUAGE_CODE = "en"
 # Of the console.
@@ -203,6 +232,8 @@ CELERY_BEAT_SCHEDULE = {
     "resume-imports": {"task": "intake.resume_imports", "schedule": 30.0},
     "look-after-confirmations": {"task": "intake.look_after_confirmations", "schedule": 600.0},
     "end-pauses": {"task": "consent.end_pauses", "schedule": 60.0},
+    "look-after-members": {"task": "accounts.look_after_members", "schedule": 60.0},
+    "forget-old-of-accounts": {"task": "accounts.forget_old", "schedule": crontab(hour=3, minute=50)},
     "worker-heartbeat": {"task": "config.record_heartbeat", "schedule": 10.0},
     "make-hit-months": {"task": "tracking.make_hit_months", "schedule": 6 * 3600.0},
     "seal-ledgers": {"task": "consent.seal_all_ledgers", "schedule": 60.0},

@@ -30,9 +30,15 @@ urlpatterns = [
     # Identities come from an organization's provider alone: nobody adds one to an account, or signs up with one.
     path("accounts/3rdparty/", RedirectView.as_view(pattern_name="mfa_index"), name="socialaccount_connections"),
     path("accounts/3rdparty/signup/", RedirectView.as_view(pattern_name="account_login"), name="socialaccount_signup"),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/3rdparty/", include("allauth.socialaccount.urls")),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
+    path("accounts/", include("accounts.urls")),
+    path("accounts/", include("allauth.account.urls")),
+    path("", include("campaigns.urls")),
     path("", include("delivery.urls")),
     path("", include("tracking.urls")),
     path("", include("intake.urls")),
     path("", include("privacy.urls")),
 ]
+
+handler404 = "config.views.not_found"

@@ -162,7 +162,12 @@ def _pages_of_accounts(cast: Cast) -> dict[str, Page]:
         "account_confirm_email": {"key": "unknown"},
         "account_reset_password_from_key": {"uidb36": user_pk_to_url_str(cast.ana), "key": key},
     }
-    names = [name for name in public_patterns() if name.startswith(("account_", "mfa_"))]
+    for name in ("openid_connect_login", "openid_connect_callback"):
+        arguments[name] = {"provider_id": str(UUID(int=1))}
+    for name in ("mfa_edit_webauthn", "mfa_remove_webauthn"):
+        arguments[name] = {"pk": "1"}
+    kinds = ("account_", "mfa_", "openid_connect_", "sign_on", "socialaccount_", "usersessions_")
+    names = [name for name in public_patterns() if name.startswith(kinds)]
     return {name: Page(reverse(name, kwargs=arguments.get(name)), (200, 302, 404)) for name in names}
 
 

@@ -1,0 +1,54 @@
+"""What stands between being signed in and an organization: its own provider, a second factor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+
+from accounts.models import Membership, Role, User
+from accounts.selectors import MembershipDoor
+from accounts.sign_on import organization_behind, sign_in_rules
+
+FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+
+
+def provider_of(session: SessionBase) -> UUID | None:
+    """The provider by which somebody signed in, None for a password or passkey. One such step is enough to count."""
+    records = session.get(AUTHENTICATION_METHODS_SESSION_KEY) or []
+    keys = [record.get("provider", "") for record in records if record.get("method") == "socialaccount"]
+    return UUID(keys[0]) if keys else None
+
+
+def within_reach(session: SessionBase, memberships: Sequence[MembershipDoor]) -> list[MembershipDoor]:
+    """The memberships that a session may use. One by a provider: those of the organization that runs it."""
+    provider = provider_of(session)
+    if provider is None:
+        return list(memberships)
+    behind = organization_behind(provider)
+    return [row for row in memberships if row.organization_id == behind]
+
+
+def has_second_factor(user: User) -> bool:
+    return bool(is_mfa_enabled(user, types=FACTORS))
+
+
+def missing_step(request: HttpRequest, membership: Membership) -> HttpResponse | None:
+    """Where a member is led instead, None when nothing is missing. Inside the organization's tenant."""
+    rules = sign_in_rules(membership.organization)
+    if provider_of(request.session) is not None:
+        # Their organization's provider answers for them, second factor and all.
+        return None
+    if rules.sign_on_required and membership.role != Role.OWNER:
+        context = {"organization": membership.organization, "provider_key": rules.provider_key}
+        return render(request, "socialaccount/required.html", context, status=403)
+    if rules.second_factor_required and not has_second_factor(membership.user):
+        return HttpResponseRedirect(reverse("mfa_index"))
+    return None
