@@ -11,7 +11,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from config.asgi import Application, django_application
 from config.hosts import KnownHosts
-from tracking.recorder import CHOICE, CLICK, CONNECTION, OPEN, may_measure_sql
+from tracking.batch import CLICK
+from tracking.recorder import CHOICE, CONNECTION, OPEN, may_measure_sql
 
 CONNECTIONS = 16
 

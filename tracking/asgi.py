@@ -20,8 +20,22 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 
 from common.keys import decode_key, decode_key_digits, link_secrets, verify_link
 from common.public_pages import spoken
+from tracking.recent import Recent
 from tracking.recorder import CLICK, OPEN, Recorder
-from tracking.rules import PIXEL_PREFIX, Actor, AgentKind, is_web_address, judge, load_agents, read_click, readings
+from tracking.rules import (
+    AT_ONCE,
+    NOBODY_READ,
+    PIXEL_PREFIX,
+    REPEATED,
+    Actor,
+    AgentKind,
+    is_web_address,
+    judge,
+    load_agents,
+    may_have_read,
+    read_click,
+    readings,
+)
 
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
@@ -71,14 +85,12 @@ METHOD_NOT_ALLOWED = Answer(405, [(b"allow", b"GET, HEAD")])
 
 
 def respond(method: str, path: str, query: str, headers: Headers) -> tuple[Answer, Hit | None]:
-    """The answer to a request, and the hit that it was. A HEAD request is nobody's open or click."""
+    """The answer to a request, and what its address says that happened. HEAD is nobody's open or click."""
     if method not in ("GET", "HEAD"):
         return METHOD_NOT_ALLOWED, None
     if path.startswith(PIXEL_PREFIX):
-        answer, hit = PIXEL, _read_open(path)
-    else:
-        answer, hit = _answer_click(path, query, headers)
-    return answer, hit if method == "GET" else None
+        return PIXEL, _read_open(path)
+    return _answer_click(path, query, headers)
 
 
 def _read_open(path: str) -> Hit | None:
@@ -155,7 +167,7 @@ def _language(headers: Headers) -> str:
 # --- Who caused it --------------------------------------------------------------------------------------------------
 
 # What was judged before, by the hash of the agent's name: the names themselves are not kept, not even in memory (H5).
-_judged: dict[tuple[int, bool, bool], Actor] = {}
+_judged: dict[tuple[int, bool, bool, bool, bool, bool], Judged] = {}
 _MOST_JUDGED = 10_000
 
 
@@ -169,25 +181,61 @@ def _known_agents() -> Callable[[str], AgentKind | None]:
     return load_agents().kind_of
 
 
-def judge_headers(headers: Headers) -> Actor:
+class Judged(NamedTuple):
     """Human, machine or unsure; all that outlives the request is that word."""
+
+    actor: Actor
+    may_have_read: bool
+    # Fetches for many people under one name.
+    is_relay: bool
+
+
+def judge_headers(
+    headers: Headers, *, looked_first: bool = False, links_at_once: bool = False, every_link: bool = False
+) -> Judged:
+    """Who asks, from what the headers say and from what was asked just before."""
     found = dict(headers)
     agent = found.get(b"user-agent", b"")
     names_language = b"accept-language" in found
     fetches_ahead = not found.keys().isdisjoint(PURPOSES) and _fetches_ahead(found)
-    mark = (hash(agent), names_language, fetches_ahead)
+    mark = (hash(agent), names_language, fetches_ahead, looked_first, links_at_once, every_link)
     if mark not in _judged:
         if len(_judged) >= _MOST_JUDGED:
             _judged.clear()
         kind = _known_agents()(agent.decode("latin-1"))
-        _judged[mark] = judge(
-            kind, names_itself=bool(agent), names_language=names_language, fetches_ahead=fetches_ahead
+        actor = judge(
+            kind,
+            names_itself=bool(agent),
+            names_language=names_language,
+            fetches_ahead=fetches_ahead,
+            looked_first=looked_first,
+            links_at_once=links_at_once,
+            every_link=every_link,
         )
+        read = may_have_read(kind, actor, fetches_ahead=fetches_ahead)
+        _judged[mark] = Judged(actor, read, kind is AgentKind.RELAY)
     return _judged[mark]
 
 
 def _fetches_ahead(found: Mapping[bytes, bytes]) -> bool:
     return any(found.get(name, b"").lower().startswith(AHEAD) for name in PURPOSES)
+
+
+_WHO = frozenset({b"user-agent", b"accept-language", b"x-forwarded-for"})
+
+
+def judge_hit(hit: Hit, headers: Headers, client: str, recent: Recent) -> int:
+    """The word for a hit, with what the statement has to know besides (``tracking.rules``)."""
+    at_once, every_link = recent.click(hit.key, hit.link_number) if hit.kind == CLICK else (False, False)
+    judged = judge_headers(
+        headers, looked_first=recent.was_looked_at(hit.key), links_at_once=at_once, every_link=every_link
+    )
+    seen = int(judged.actor) | (AT_ONCE if at_once else 0)
+    if not judged.may_have_read:
+        seen |= NOBODY_READ
+    if not judged.is_relay and recent.is_repeated(hit, client, *(value for name, value in headers if name in _WHO)):
+        seen |= REPEATED
+    return seen
 
 
 # --- The application ------------------------------------------------------------------------------------------------
@@ -198,13 +246,14 @@ class HitApplication:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
+        self._recent = Recent()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = scope["headers"]
         query = scope["query_string"].decode("utf-8", "replace")
         answer, hit = respond(scope["method"], scope["path"], query, headers)
         if hit is not None:
-            done = self._recorder.take(*hit, judge_headers(headers))
+            done = self._take(hit, scope)
             if done is not None:
                 try:
                     await done
@@ -214,6 +263,13 @@ class HitApplication:
         start, body = answer.messages
         await send(start)
         await send(body)
+
+    def _take(self, hit: Hit, scope: Scope) -> asyncio.Future[bool] | None:
+        if scope["method"] == "HEAD":
+            self._recent.look_at(hit.key)
+            return None
+        client = (scope.get("client") or ("",))[0]
+        return self._recorder.take(*hit, judge_hit(hit, scope["headers"], client, self._recent))
 
 
 def _is_given_up() -> bool:

@@ -2,34 +2,31 @@
 
 A hit of somebody who may be measured, the day of a last open, or one more in a total without anybody behind it.
 
-One task takes everything that came in while the previous statement ran and stores it with the next one (group commit).
-Nothing about consent is remembered between statements: each of them asks the tables.
+What came in while a statement ran is stored with the next one (group commit). A second connection takes over while the
+first one waits for the disk, once enough has come to be worth a statement of its own. Nothing about consent is
+remembered between statements: each of them asks the tables.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import random
-import secrets
 import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
 from typing import Any
 
 import psycopg
-from psycopg_pool import ConnectionPool
 
 from common import metrics
-from tracking.rules import Actor
+from tracking.batch import CLICK, Batch
+from tracking.rules import NOBODY_READ, REPEATED, Actor
 
 logger = logging.getLogger(__name__)
 
 OPEN = 1
-CLICK = 2
 MACHINE = Actor.MACHINE.value
 # What a hit of somebody's copy leaves (``consent.rules.Level``).
 INDIVIDUAL = "individual"
@@ -39,6 +36,9 @@ ANSWER_WITHIN_SECONDS = 0.25
 HITS_KEPT = 100_000
 # A statement of this many hits takes some 50 ms, so that the next ones need not wait longer than they may.
 LARGEST_BATCH = 2_000
+# So many are worth a statement while another one runs; fewer wait for its end, and cost less then.
+WORTH_A_STATEMENT = 16
+CONNECTIONS = 2
 DRAIN_SECONDS = 10.0
 FIRST_RETRY_SECONDS = 0.05
 LONGEST_RETRY_SECONDS = 2.0
@@ -102,15 +102,18 @@ CHOICE = "LEFT JOIN consent_choice c ON c.participant_id = m.participant_id AND 
 # Rows that several recorders write are written in the order of their keys, so that nobody waits in a circle.
 RECORD_HITS = f"""
 WITH arrived AS (
-    SELECT * FROM unnest(%s::uuid[], %s::smallint[], %s::smallint[], %s::smallint[], %s::bigint[])
-        AS a (key, kind, link_number, actor, microseconds)
+    SELECT a.key, a.kind, a.link_number, (a.seen & 3)::smallint AS actor, a.seen & {NOBODY_READ} = 0 AS may_have_read,
+        a.seen & {REPEATED} <> 0 AS repeated, a.microseconds
+    FROM unnest(%s::uuid[], %s::smallint[], %s::smallint[], %s::smallint[], %s::bigint[])
+        AS a (key, kind, link_number, seen, microseconds)
 ), judged AS (
     SELECT m.organization_id, m.content_id, m.id, m.participant_id, a.kind, a.link_number, a.actor,
         greatest(least(to_timestamp(a.microseconds / 1e6), now()), now() - interval '1 day') AS received_at,
         CASE a.kind
             WHEN {OPEN} THEN CASE
                 WHEN {may_measure_sql("opens")} THEN '{INDIVIDUAL}'
-                WHEN {may_keep_last_open_day_sql()} AND a.actor <> {MACHINE} THEN '{LAST_OPEN_DAY}' END
+                WHEN {may_keep_last_open_day_sql()} AND a.actor <> {MACHINE} AND a.may_have_read
+                    THEN '{LAST_OPEN_DAY}' END
             WHEN {CLICK} THEN CASE WHEN {may_measure_sql("clicks")} THEN '{INDIVIDUAL}' END
         END AS effect
     FROM arrived a
@@ -122,6 +125,7 @@ WITH arrived AS (
     FROM (
         SELECT x.id, a.kind, a.link_number, a.actor, count(*) AS hits
         FROM arrived a JOIN tracking_anonymouscontent x ON x.key = a.key
+        WHERE NOT a.repeated
         GROUP BY x.id, a.kind, a.link_number, a.actor
     ) r
     JOIN tracking_anonymouscontent x ON x.id = r.id
@@ -155,6 +159,11 @@ SELECT j.organization_id, j.content_id, j.id, j.kind, nullif(j.link_number, 0), 
 FROM judged j, batch WHERE j.effect = '{INDIVIDUAL}'
 """  # noqa: S608 - made of constants
 
+# As PostgreSQL wants it. psycopg would look for placeholders in a text of this length each time anew.
+_RECORD_HITS_RAW = "".join(
+    part + (f"${number}" if number <= 6 else "") for number, part in enumerate(RECORD_HITS.split("%s"), 1)
+)
+
 # Every table is reached by its key, however few hits there are and however little the planner knows of them yet.
 PLAN = {
     "plan_cache_mode": "force_generic_plan",
@@ -174,43 +183,6 @@ CONNECTION: dict[str, Any] = {
 }
 
 
-class Batch:
-    """Hits that are stored together."""
-
-    __slots__ = ("done", "hits", "id", "timer")
-
-    def __init__(self) -> None:
-        # Begins with the time, so that the index of the batches grows at one end; the rest is random.
-        self.id = f"{time.time_ns():016x}{secrets.token_hex(8)}"
-        # Key, kind, number of the link or 0, actor, microseconds since 1970.
-        self.hits: list[tuple[str, int, int, int, int]] = []
-        self.done: asyncio.Future[bool] | None = None
-        self.timer: asyncio.TimerHandle | None = None
-
-    def __len__(self) -> int:
-        return len(self.hits)
-
-    def add(self, key: str, kind: int, link_number: int, actor: int) -> None:
-        """``key`` as 32 hexadecimal digits; ``link_number`` 0 for an open."""
-        self.hits.append((key, kind, link_number, actor, time.time_ns() // 1000))
-
-    def parameters(self) -> list[str]:
-        """The columns of the statement, as text: PostgreSQL reads it faster than Python could take them apart."""
-        keys, *numbers = zip(*self.hits, strict=True)
-        columns = (",".join(keys), *(",".join(map(str, column)) for column in numbers))
-        return [*("{" + column + "}" for column in columns), self.id]
-
-    def answer(self, *, stored: bool) -> None:
-        """Let everybody go who waits for this batch, unless that was done before."""
-        if self.done is None or self.timer is None or self.timer.cancelled():
-            return
-        self.timer.cancel()
-        waited = not self.done.done()
-        metrics.HIT_ANSWERS.labels("yes" if stored and waited else "no").inc(len(self))
-        if waited:
-            self.done.set_result(stored)
-
-
 class Recorder:
     """The recorder of one process. ``take`` never waits; what it returns is done once the hit is stored, or late.
 
@@ -218,19 +190,25 @@ class Recorder:
     have to go on then, as ``tracking.asgi`` does. A future for each hit would cost more than all the rest of ``take``.
     """
 
-    def __init__(self, url: str, *, hits_kept: int = HITS_KEPT, answer_within: float = ANSWER_WITHIN_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        hits_kept: int = HITS_KEPT,
+        answer_within: float = ANSWER_WITHIN_SECONDS,
+        connections: int = CONNECTIONS,
+    ) -> None:
         self._url = url
         self._hits_kept = hits_kept
         self._answer_within = answer_within
         self._filling: Batch | None = None
         self._waiting: deque[Batch] = deque()
         self._hits_in_memory = 0
-        self._arrived = asyncio.Event()
+        self._running = 0
         self._closing = False
-        self._worker: asyncio.Task[None] | None = None
-        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._writers = [_Writer(self) for _ in range(connections)]
 
-    def take(self, key: str, kind: int, link_number: int, actor: int) -> asyncio.Future[bool] | None:
+    def take(self, key: str, kind: int, link_number: int, seen: int) -> asyncio.Future[bool] | None:
         """Keep a hit until it is stored. None when there is no room for it."""
         if self._hits_in_memory >= self._hits_kept:
             metrics.HITS_DROPPED.labels("full").inc()
@@ -238,25 +216,28 @@ class Recorder:
         batch = self._filling
         if batch is None:
             batch = self._begin_batch()
-        batch.add(key, kind, link_number, actor)
+        batch.add(key, kind, link_number, seen)
         self._hits_in_memory += 1
-        if len(batch.hits) >= LARGEST_BATCH:
+        count = len(batch.hits)
+        if count == WORTH_A_STATEMENT:
+            self._wake()
+        elif count >= LARGEST_BATCH:
             self._seal(batch)
         return batch.done
 
     async def close(self, seconds: float = DRAIN_SECONDS) -> None:
         """Store what is left, unless that takes too long."""
         self._closing = True
-        self._arrived.set()
-        if self._worker is not None:
-            await asyncio.wait({self._worker}, timeout=seconds)
-            self._worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._worker
+        for writer in self._writers:
+            writer.wake()
+        tasks = {writer.task for writer in self._writers if writer.task is not None}
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+        for writer in self._writers:
+            await writer.stop()
         if self._hits_in_memory:
             metrics.HITS_DROPPED.labels("shutdown").inc(self._hits_in_memory)
             logger.error("stopped with %s hits that could not be stored", self._hits_in_memory)
-        await self._disconnect()
 
     def _begin_batch(self) -> Batch:
         loop = asyncio.get_running_loop()
@@ -264,15 +245,24 @@ class Recorder:
         batch.done = loop.create_future()
         # One timer per batch, set by its first hit: nobody in it waits longer.
         batch.timer = loop.call_later(self._answer_within, self._answer_late, batch)
-        if self._worker is None or self._worker.done():
-            metrics.HITS_WAITING.set_function(lambda: self._hits_in_memory)
-            self._worker = loop.create_task(self._work())
-        self._arrived.set()
+        if not self._running:
+            self._wake()
         return batch
+
+    def _wake(self) -> None:
+        """Let one more connection look for work, if one is idle."""
+        for writer in self._writers:
+            if writer.task is None or writer.task.done():
+                metrics.HITS_WAITING.set_function(lambda: self._hits_in_memory)
+                writer.start()
+            if writer.idle:
+                writer.wake()
+                return
 
     def _seal(self, batch: Batch) -> None:
         self._waiting.append(batch)
         self._filling = None
+        self._wake()
 
     def _answer_late(self, batch: Batch) -> None:
         if batch is self._filling:
@@ -280,22 +270,86 @@ class Recorder:
             self._seal(batch)
         batch.answer(stored=False)
 
+    # --- What the connections ask of it
+
+    def next_batch(self) -> Batch | None:
+        """What to store now. None while it is better to wait for more, or nothing is left."""
+        filling = self._filling
+        if not self._waiting and filling is not None and (not self._running or len(filling) >= WORTH_A_STATEMENT):
+            self._waiting.append(filling)
+            self._filling = None
+        if not self._waiting:
+            return None
+        batch = self._waiting.popleft()
+        # After the database was away: many small ones that nobody has tried to store yet.
+        while not batch.tried and self._waiting and len(batch) + len(self._waiting[0]) <= LARGEST_BATCH:
+            batch.join(self._waiting.popleft())
+        self._running += 1
+        return batch
+
+    def put_back(self, batch: Batch) -> None:
+        """A writer ended before the batch was stored: the next one tries it again, as it is."""
+        self._running -= 1
+        self._waiting.appendleft(batch)
+
+    def is_stored(self, batch: Batch, *, stored: bool) -> None:
+        self._running -= 1
+        self._hits_in_memory -= len(batch)
+        batch.answer(stored=stored)
+
+    @property
+    def is_over(self) -> bool:
+        return self._closing and self._filling is None
+
+    @property
+    def hits_in_memory(self) -> int:
+        return self._hits_in_memory
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+
+class _Writer:
+    """One connection, and the task that stores batches over it."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._woken = asyncio.Event()
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.idle = True
+
+    def start(self) -> None:
+        self.task = asyncio.get_running_loop().create_task(self._work())
+
+    def wake(self) -> None:
+        self.idle = False
+        self._woken.set()
+
+    async def stop(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.task
+        await self._disconnect()
+
     async def _work(self) -> None:
         while True:
-            if not self._waiting and self._filling is not None:
-                self._seal(self._filling)
-            if self._waiting:
-                # It stays in the queue until it is stored: if this task ends before, it is still there.
-                batch = self._waiting[0]
-                stored = await self._store(batch)
-                self._waiting.popleft()
-                self._hits_in_memory -= len(batch)
-                batch.answer(stored=stored)
-            elif self._closing:
+            batch = self._recorder.next_batch()
+            if batch is not None:
+                try:
+                    stored = await self._store(batch)
+                except BaseException:
+                    self._recorder.put_back(batch)
+                    raise
+                self._recorder.is_stored(batch, stored=stored)
+            elif self._recorder.is_over:
                 return
             else:
-                self._arrived.clear()
-                await self._arrived.wait()
+                self._woken.clear()
+                self.idle = True
+                await self._woken.wait()
 
     async def _store(self, batch: Batch) -> bool:
         parameters = batch.parameters()
@@ -309,7 +363,8 @@ class Recorder:
                 logger.error("the database cannot read %s hits (%s)", len(batch), error.sqlstate)
                 return False
             except psycopg.Error as error:
-                logger.warning("%s hits wait for the database (%s)", self._hits_in_memory, type(error).__name__)
+                waiting = self._recorder.hits_in_memory
+                logger.warning("%s hits wait for the database (%s)", waiting, type(error).__name__)
                 metrics.HIT_BATCHES_RETRIED.inc()
                 await self._disconnect()
                 await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
@@ -320,9 +375,11 @@ class Recorder:
 
     async def _execute(self, parameters: Sequence[str]) -> None:
         if self._connection is None:
-            self._connection = await psycopg.AsyncConnection.connect(self._url, **CONNECTION)
+            self._connection = await psycopg.AsyncConnection.connect(
+                self._recorder.url, cursor_factory=psycopg.AsyncRawCursor, **CONNECTION
+            )
         began = time.perf_counter()
-        cursor = await self._connection.execute(RECORD_HITS, parameters, prepare=True)
+        cursor = await self._connection.execute(_RECORD_HITS_RAW, parameters, prepare=True)
         metrics.HIT_COMMIT_SECONDS.observe(time.perf_counter() - began)
         metrics.HITS_STORED.inc(cursor.rowcount)
 
@@ -331,28 +388,3 @@ class Recorder:
             connection, self._connection = self._connection, None
             with suppress(psycopg.Error):
                 await connection.close()
-
-
-# --- Without an event loop ------------------------------------------------------------------------------------------
-
-
-@cache
-def _pool(url: str) -> ConnectionPool:
-    pool = ConnectionPool(url, kwargs=CONNECTION, min_size=0, max_size=4, timeout=5, open=True)
-    atexit.register(pool.close)
-    return pool
-
-
-def record_now(url: str, key: str, kind: int, link_number: int, actor: int) -> bool:
-    """Store one hit before going on: a batch of one, with the same statement. Never fails because of the database."""
-    batch = Batch()
-    batch.add(key, kind, link_number, actor)
-    try:
-        with _pool(url).connection() as connection:
-            cursor = connection.execute(RECORD_HITS, batch.parameters(), prepare=True)
-    except psycopg.Error as error:
-        metrics.HITS_DROPPED.labels("refused").inc()
-        logger.warning("a hit was not stored (%s)", type(error).__name__)
-        return False
-    metrics.HITS_STORED.inc(cursor.rowcount)
-    return True

@@ -35,18 +35,49 @@ class AgentKind(StrEnum):
     TOOL = "tool"
 
 
-def judge(agent: AgentKind | None, *, names_itself: bool, names_language: bool, fetches_ahead: bool) -> Actor:
-    """Human, machine, or unsure, from what the headers say. Two signals make a machine, one makes us unsure.
+# What is known of a hit beside the word, and is not stored: added to its number on the way to the statement.
+# Whoever asked was surely not a person who read: no last open day (S8).
+NOBODY_READ = 4
+# The same program asked for the same just before: a total that nobody stands behind is not raised again (S9).
+REPEATED = 8
+# Another link of the message was followed at the same moment, which is one of the signals of the word already.
+AT_ONCE = 16
 
-    A relay fetches for somebody who reads, so it alone never makes a machine. A missing language counts only beside
-    another signal: some mail programs on desktops name none.
+
+def judge(
+    agent: AgentKind | None,
+    *,
+    names_itself: bool,
+    names_language: bool,
+    fetches_ahead: bool,
+    looked_first: bool = False,
+    links_at_once: bool = False,
+    every_link: bool = False,
+) -> Actor:
+    """Human, machine, or unsure. Two signals make a machine, one makes us unsure.
+
+    A relay fetches for somebody who reads, so by itself it never makes a machine. A missing language counts only
+    beside another signal: some mail programs on desktops name none, and no relay does.
     """
-    if agent is AgentKind.RELAY:
-        return Actor.MACHINE if fetches_ahead else Actor.UNSURE
-    signals = (agent is not None) + (not names_itself) + fetches_ahead
-    if signals and not names_language:
-        signals += 1
+    signals = (agent is not None) + fetches_ahead + looked_first + links_at_once + every_link
+    if agent is not AgentKind.RELAY:
+        signals += not names_itself
+        if signals and not names_language:
+            signals += 1
     return Actor.MACHINE if signals >= 2 else Actor.UNSURE if signals else Actor.HUMAN
+
+
+def one_more_signal(actor: Actor) -> Actor:
+    """The word after one more signal was found."""
+    return Actor.UNSURE if actor is Actor.HUMAN else Actor.MACHINE
+
+
+def may_have_read(agent: AgentKind | None, actor: Actor, *, fetches_ahead: bool) -> bool:
+    """Whether an open may leave a day (S8): a person's, and one by a relay, which fetches when somebody reads.
+
+    Whatever else is unsure leaves none. A prefetch says itself that nobody reads, even where it is its only signal.
+    """
+    return actor is Actor.HUMAN or (actor is Actor.UNSURE and agent is AgentKind.RELAY and not fetches_ahead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +112,19 @@ def load_agents(path: Path = KNOWN_AGENTS) -> KnownAgents:
             (entry["contains"].lower(), AgentKind(entry["what"])) for entry in data["agents"] if "contains" in entry
         ),
     )
+
+
+# --- Totals that nobody stands behind ---------------------------------------------------------------------------------
+
+# How often a copy is opened, and one of its links followed, at the very most on average: forwarded mail, several
+# devices and preview panes included. What is beyond has been replayed, or the address was published.
+MOST_OPENS_PER_COPY = 20
+MOST_CLICKS_PER_COPY = 5
+
+
+def is_plausible(*, opens: int, most_clicks_on_a_link: int, copies: int) -> bool:
+    """Whether an anonymous total can come from the people of so many copies. Everybody knows its address (S9)."""
+    return opens <= MOST_OPENS_PER_COPY * copies and most_clicks_on_a_link <= MOST_CLICKS_PER_COPY * copies
 
 
 # --- What the address says ------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ from common.keys import new_key
 from common.tenancy import tenant
 from consent.models import Choice
 from participants.models import Participant
+from tracking.batch import Batch
 from tracking.models import AnonymousContent, AnonymousTotal, Hit, LastOpenDay, TrackedContent, TrackedMessage
-from tracking.recorder import CONNECTION, OPEN, RECORD_HITS, Batch
+from tracking.recorder import CONNECTION, OPEN, RECORD_HITS
 from websites.models import MeasurementPermission, Website
 from websites.services import ensure_default_scope
 

@@ -22,7 +22,7 @@ PHONE = "Mozilla/5.0 (Linux; Android 9; CUBOT_NOTE_20) AppleWebKit/537.36 Chrome
 def actor_of(user_agent: str, language: str = "fr", **others: str) -> Actor:
     headers = {"user-agent": user_agent, "accept-language": language}
     headers |= {name.replace("_", "-"): value for name, value in others.items()}
-    return judge_headers([(name.encode(), value.encode()) for name, value in headers.items() if value])
+    return judge_headers([(name.encode(), value.encode()) for name, value in headers.items() if value]).actor
 
 
 def test_the_words_are_those_of_the_stored_hits() -> None:

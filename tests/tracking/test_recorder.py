@@ -19,7 +19,8 @@ from tests.support.async_gate import AsyncGate
 from tests.support.hits import Copies
 from tests.support.servers import free_port
 from tracking.asgi import HitApplication
-from tracking.recorder import OPEN, Recorder, record_now
+from tracking.record_now import record_now
+from tracking.recorder import OPEN, Recorder
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
