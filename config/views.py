@@ -1,4 +1,4 @@
-"""Health: does this process live, and is the console ready?"""
+"""Health: does this process live, and is the console ready? And what somebody reads at an address that is none."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
+from django.views.defaults import page_not_found
 
 from common.metrics import exposition
+from common.public_pages import language_of, public_page, render_public
 from tracking.selectors import missing_hit_months
 
 HEARTBEAT_KEY = "worker-heartbeat"
@@ -94,3 +96,19 @@ def _is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
+
+
+# The first part of recipients' addresses, and what they read where nothing is behind the rest.
+NOTHING_THERE = dict.fromkeys(("a", "d", "me", "p", "s", "u", "w"), "privacy/public/unknown_key.html")
+NOTHING_THERE["f"] = "intake/public/unknown.html"
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """A recipient whose link was cut reads their own language, and nothing of a console they have never seen."""
+    template = NOTHING_THERE.get(request.path_info.split("/")[1])
+    return page_not_found(request, exception) if template is None else _nothing_there(request, template)
+
+
+@public_page
+def _nothing_there(request: HttpRequest, template: str) -> HttpResponse:
+    return render_public(template, {}, language_of(request), status=404)
