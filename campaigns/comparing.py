@@ -33,8 +33,8 @@ from participants.models import Participant
 from tracking.models import TrackedContent
 
 # No message that was sent has them.
-REFERENCE, TRACKING, UNSUBSCRIBING, PREFERRING, PAGE = (
-    UUID(f"{number}0000000-0000-4000-8000-000000000000") for number in ("a", "b", "c", "d", "e")
+REFERENCE, TRACKING, UNSUBSCRIBING, PREFERRING, PAGE, REPLYING = (
+    UUID(f"{number}0000000-0000-4000-8000-000000000000") for number in ("a", "b", "c", "d", "e", "f")
 )
 # Longer runs of equal lines are folded.
 AROUND = 3
@@ -102,6 +102,7 @@ def _compose(
         tracking_key=TRACKING,
         shared_key=TRACKING,
         web_version_key=PAGE,
+        reply_key=REPLYING,
     )
     return Composer(unsaved_mailing(organization, email, compiled, now=now)).compose(claimed, now=now).data
 

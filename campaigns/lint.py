@@ -8,12 +8,12 @@ from itertools import count
 
 from accounts.models import Organization
 from campaigns.models import Email, FunctionalLink
-from campaigns.rendering import FIELD_LABELS, about_person, about_sender, email_source
+from campaigns.rendering import FIELD_LABELS, about_person, about_sender, check_draft, email_source
 from campaigns.selectors import people_to_preview
 from delivery.lint import Finding, Recipient, lint_email
 from delivery.markup import AddressError
-from delivery.personal import attribute_names
-from delivery.rendering import CONSENT, PREFERENCES, UNSUBSCRIBE, WEB_VERSION, CompiledEmail, check_email, compile_email
+from delivery.personal import REPLY, attribute_names
+from delivery.rendering import CONSENT, PREFERENCES, UNSUBSCRIBE, WEB_VERSION, CompiledEmail, compile_email
 
 # Real people whose copies are compared, beside the made-up ones.
 REAL_PEOPLE = 12
@@ -49,7 +49,7 @@ class Review:
 def review_draft(organization: Organization, email: Email) -> Review:
     """Every problem of an email's content at once: templates, markup, and what the privacy lint finds."""
     source = email_source(email)
-    faults = check_email(source)
+    faults = check_draft(email)
     compiled = None if faults else compile_email(source)
     findings = lint_email(
         source, compiled, recipients=list(_recipients(organization, email)), functional=_declared(email)
@@ -103,4 +103,5 @@ def _own_links(number: int) -> dict[str, str]:
         PREFERENCES: f"{start}/p/{number}",
         CONSENT: f"{start}/p/{number}#choice",
         WEB_VERSION: f"{start}/w/{number}",
+        REPLY: f"{start}/a/{number}",
     }

@@ -11,6 +11,9 @@ from accounts.models import BulkTenantModel, TenantModel, User
 from campaigns.reply_models import DeclaredReply as DeclaredReply
 from campaigns.reply_models import Question as Question
 from campaigns.reply_models import QuestionKind as QuestionKind
+from campaigns.variant_models import Decision as Decision
+from campaigns.variant_models import Measure as Measure
+from campaigns.variant_models import Otherwise as Otherwise
 from campaigns.variant_models import SplitTest as SplitTest
 from campaigns.variant_models import Variant as Variant
 from consent.models import Topic

@@ -17,6 +17,7 @@ from common.keys import encode_key, link_secrets
 from consent.reasons import REASONS
 from consent.rules import Level
 from delivery.composing import tracking_base_url
+from delivery.personal import REPLY
 from delivery.rendering import CONSENT, PREFERENCES, UNSUBSCRIBE, WEB_VERSION, CompiledEmail, FilledEmail, fill_email
 from delivery.templating import TemplateError
 from participants.models import Participant
@@ -35,6 +36,7 @@ EXAMPLE_URLS = {
     PREFERENCES: f"{settings.BASE_URL}/p/example",
     CONSENT: f"{settings.BASE_URL}/p/example#choice",
     WEB_VERSION: f"{settings.BASE_URL}/w/example",
+    REPLY: f"{settings.BASE_URL}/a/example",
 }
 
 

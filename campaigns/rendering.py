@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import Organization
 from campaigns.asking import why_nobody
 from campaigns.models import Email, EmailKind
+from campaigns.questions import question_problems, questions_of, with_questions
 from campaigns.rules import TimingProblem, timing_problem, utm_word
 from campaigns.segments import EVERYBODY, Narrowing
 from campaigns.selectors import has_audience
@@ -57,11 +58,12 @@ def language_of(email: Email) -> str:
 
 def email_source(email: Email) -> EmailSource:
     """What the author wrote, as the compiler takes it."""
+    questions = questions_of(email)
     return EmailSource(
         subject=email.subject,
         preheader=email.preheader,
-        body=email.body,
-        text=email.text,
+        body=with_questions(email.body, questions),
+        text=with_questions(email.text, questions, html=False),
         labels=FOOTERS[language_of(email)],
         body_format=BodyFormat(email.body_format),
         marketing=email.purpose == Purpose.MARKETING,
@@ -82,16 +84,20 @@ def sender_of(email: Email) -> str:
     return f"{email.sender_name or website.sender_name} <{website.sender_email}>"
 
 
+def check_draft(email: Email) -> list[TemplateError]:
+    """What the mail would break on, each with its field and line."""
+    return [*question_problems(email), *check_email(email_source(email))]
+
+
 def draft_errors(email: Email) -> list[TemplateError]:
-    """What the mail would break on, each with its field and line. What the privacy lint says better is left to it."""
-    return [problem for problem in check_email(email_source(email)) if not isinstance(problem, AddressError)]
+    """The same without what the privacy lint says better."""
+    return [problem for problem in check_draft(email) if not isinstance(problem, AddressError)]
 
 
 def compile_draft(email: Email) -> tuple[CompiledEmail | None, list[str]]:
     """The compiled email, or what has to be put right in it."""
-    source = email_source(email)
-    problems = [f"{FIELD_LABELS[problem.field]}: {problem}" for problem in check_email(source)]
-    return (None, problems) if problems else (compile_email(source), [])
+    problems = [f"{FIELD_LABELS[problem.field]}: {problem}" for problem in check_draft(email)]
+    return (None, problems) if problems else (compile_email(email_source(email)), [])
 
 
 def about_sender(organization: Organization, email: Email) -> dict[str, object]:

@@ -21,7 +21,7 @@ class Question(TenantModel):
     """A question whose answers stand as buttons in an email. Fixed once the email was sent."""
 
     email = models.ForeignKey("campaigns.Email", on_delete=models.CASCADE, related_name="questions")
-    # Stands in the template and in the addresses of the buttons; never given away again.
+    # Stands in the template and in the addresses of the buttons.
     number = models.PositiveSmallIntegerField(_("number"))
     kind = models.CharField(_("type"), max_length=8, choices=QuestionKind)
     text = models.CharField(_("question"), max_length=200)

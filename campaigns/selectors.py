@@ -24,6 +24,7 @@ from campaigns.models import (
     Segment,
     TrialGroup,
 )
+from campaigns.questions import questions_of, with_questions
 from campaigns.rules import content_digest
 from campaigns.segments import EVERYBODY, Narrowing, narrow
 from consent.models import Subscription
@@ -88,13 +89,14 @@ def launches_of(organization: Organization, email: Email) -> QuerySet[Launch]:
 
 def digest_of(email: Email) -> str:
     """What somebody sees of an email now, in one word."""
+    questions = questions_of(email)
     return content_digest(
         purpose=email.purpose,
         subject=email.subject,
         preheader=email.preheader,
         body_format=email.body_format,
-        body=email.body,
-        text=email.text,
+        body=with_questions(email.body, questions),
+        text=with_questions(email.text, questions, html=False),
     )
 
 

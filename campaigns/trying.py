@@ -81,6 +81,7 @@ def _write(
         decided_at=now,
         tracking_key=None,
         web_version_key=uuid4(),
+        reply_key=uuid4(),
     )
     outgoing = composer.compose(claimed, now=now)
     return ServiceMessage(

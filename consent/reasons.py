@@ -66,6 +66,7 @@ REASONS: Mapping[Reason, _StrPromise] = {
         "Not measured: the person left a ticked box as it was, which has no effect on this website or in this country."
     ),
     Reason.PERMISSION_BEGAN_LATER: _("Not measured: the permission began only after this copy was decided."),
+    Reason.VERSION_OF_A_TEST: _("Not measured: totals that name nobody are not split by the versions of an A/B test."),
     Reason.TEST_SEND: _("Not measured: test sends never are."),
     Reason.PREVIEW: _("Not measured: previews never are."),
     Reason.WEB_VERSION: _("Not measured: the web version never is."),

@@ -17,7 +17,7 @@ from tracking.services import NewTracked, SharedAddress, register_anonymous
 
 def decisions_now(mailing: Mailing, people: Sequence[int], *, now: datetime) -> dict[int, Decided]:
     """Who is not subscribed gets no mail of a topic, so whoever gets it is."""
-    return decisions_for(
+    decided = decisions_for(
         mailing.organization,
         mailing.website,
         people,
@@ -27,6 +27,20 @@ def decisions_now(mailing: Mailing, people: Sequence[int], *, now: datetime) -> 
         subscribed_mail=_is_subscribed_mail(mailing),
         untracked=Untracked(mailing.untracked) if mailing.untracked else None,
     )
+    return without_totals(decided) if mailing.without_totals else decided
+
+
+def without_totals(decided: dict[int, Decided]) -> dict[int, Decided]:
+    """What is decided for versions of an A/B test: totals without a person are not split by version (rule S9)."""
+    return {person: _uncounted(one) for person, one in decided.items()}
+
+
+def _uncounted(decided: Decided) -> Decided:
+    spared: dict[str, Any] = {}
+    for kind, level in _levels(decided):
+        if level == Level.ANONYMOUS:
+            spared |= {kind.value: Level.NONE, f"{kind}_reason": Reason.VERSION_OF_A_TEST}
+    return replace(decided, decision=replace(decided.decision, **spared)) if spared else decided
 
 
 def _is_exempt_approved(mailing: Mailing) -> bool:

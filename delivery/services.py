@@ -133,12 +133,13 @@ def create_mailing(
     untracked: Untracked | None = None,
     exempt_approved: bool = False,
     exit_screen: bool = False,
+    without_totals: bool = False,
 ) -> Mailing:
     """A mailing of frozen content. It is sent once its messages are written and its time has come.
 
     ``untracked``: why nothing of it is measured, whatever the settings say. ``exempt_approved``: two people said that
     it serves its exempt purpose and nothing else (rule S6). ``exit_screen``: it answers people who take part, and may
-    be handed to an outside sender.
+    be handed to an outside sender. ``without_totals``: it is one of several versions (S9).
     """
     with tenant(organization.pk):
         return Mailing.objects.create(
@@ -150,6 +151,7 @@ def create_mailing(
             untracked=untracked or "",
             exempt_approved=exempt_approved,
             exit_screen=exit_screen,
+            without_totals=without_totals,
             not_before=not_before,
             created_at=now,
         )

@@ -11,6 +11,7 @@ COUNTED = {
     "orphaned_hits": ngettext_lazy("%d leftover hit of an erased person", "%d leftover hits of erased people"),
     "participants": ngettext_lazy("%d participant", "%d participants"),
     "participations": ngettext_lazy("%d participation", "%d participations"),
+    "answers": ngettext_lazy("%d answer to a question of an email", "%d answers to questions of emails"),
     "requests": ngettext_lazy("%d answered request", "%d answered requests"),
     "proofs": ngettext_lazy("%d sealed proof", "%d sealed proofs"),
     "service_messages": ngettext_lazy("%d service message", "%d service messages"),

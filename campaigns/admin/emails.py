@@ -26,6 +26,7 @@ from campaigns import services
 from campaigns.admin.base import StatusFilter, role_may_not_change
 from campaigns.admin.exempting import ExemptPagesAdmin
 from campaigns.admin.one_person import OnePersonPagesAdmin, one_person_context
+from campaigns.admin.replying import QuestionPagesAdmin
 from campaigns.forms import EmailForm
 from campaigns.models import Campaign, Email, Launch
 from campaigns.previews import copy_html, example_pixel, person_to_preview, render_preview
@@ -63,7 +64,7 @@ class EmailStatusFilter(StatusFilter):
 
 
 @admin.register(Email)
-class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin):
+class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin, QuestionPagesAdmin):
     form = EmailForm
     fieldsets = (
         (None, {"fields": ("campaign", "name", ("kind", "purpose"), "topic")}),
@@ -156,6 +157,7 @@ class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin):
             *self.launch_pages(),
             *self.one_person_pages(),
             *self.exempt_pages(),
+            *self.question_pages(),
             self.button("declare", self._declare),
             self.page("withdraw", self.withdraw_view, "links/<int:link_id>/withdraw"),
         ]

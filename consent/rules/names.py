@@ -133,6 +133,7 @@ class Reason(StrEnum):
     INFORMED_NOT_ENOUGH = "informed_not_enough"
     TICKED_BOX_NOT_ENOUGH = "ticked_box_not_enough"
     PERMISSION_BEGAN_LATER = "permission_began_later"
+    VERSION_OF_A_TEST = "version_of_a_test"
     TEST_SEND = "test_send"
     PREVIEW = "preview"
     WEB_VERSION = "web_version"

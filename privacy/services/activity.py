@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Organization
-from campaigns.models import Participation
+from campaigns.models import DeclaredReply, Participation
 from consent.models import Choice, Subscription
 from consent.rules import Source
 from participants.models import Participant
@@ -16,17 +16,19 @@ from tracking.models import Actor, Hit, HitKind, TrackedMessage
 
 
 def declared_since(organization: Organization, since: datetime) -> Q:
-    """Declared activity: a click, a participation, a subscription, an answer about tracking, a reply to our question,
-    a request. Never an open."""
+    """Declared activity: a click, a participation, an answer to an email or about tracking, a subscription, a reply to
+    our question, a request. Never an open."""
     subscribed = Subscription.objects.filter(participant=OuterRef("pk"), subscribed_at__gte=since)
     joined = Participation.objects.filter(participant=OuterRef("pk"), participated_at__gte=since)
+    answered = DeclaredReply.objects.filter(participant=OuterRef("pk"), answered_at__gte=since)
     stayed = InactivityCheck.objects.filter(participant=OuterRef("pk"), stayed_at__gte=since)
     asked = PersonRequest.objects.filter(participant=OuterRef("pk"), created_at__gte=since)
     own = Q(opens_source=Source.PERSON, opens_at__gte=since) | Q(clicks_source=Source.PERSON, clicks_at__gte=since)
     chose = Choice.objects.filter(own, participant=OuterRef("pk"))
     return (
-        Exists(subscribed)
+        Q(Exists(subscribed))
         | Exists(joined)
+        | Exists(answered)
         | Exists(stayed)
         | Exists(asked)
         | Exists(chose)

@@ -10,12 +10,12 @@ from django.db.models import F, Model, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organization
-from campaigns.models import Participation, TrialAddress
+from campaigns.models import DeclaredReply, Participation, TrialAddress
 from consent.models import Choice, ChoiceEvent, PreferenceKey, Subscription, SubscriptionEvent
 from consent.reasons import REASONS
 from consent.rules import Reason
 from delivery.connection_models import ProviderNews
-from delivery.models import ConsentRequest, Message, MessageCall, ServiceMessage, Suppression
+from delivery.models import ConsentRequest, Message, MessageCall, ReplyKey, ServiceMessage, Suppression
 from delivery.outside_models import OutsidePerson
 from delivery.sending_models import UnknownDecision
 from intake.models import Confirmation, Submission, UnprovenYes
@@ -32,6 +32,7 @@ PARTS = {
     "subscription_history": _("each time that a subscription was asked for, confirmed, paused or ended"),
     "participations": _("campaigns that you took part in"),
     "entries": _("what you sent with forms"),
+    "answers": _("what you answered to questions in emails"),
     "confirmations": _("what waits, or waited, for a confirmation that your address is yours"),
     "answers_without_evidence": _("each yes that somebody brought without evidence; it does not count"),
     "requests_for_consent": _("each time that you were asked by email whether you may be measured"),
@@ -58,6 +59,7 @@ HELD_IN: Mapping[type[Model], str] = {
     SubscriptionEvent: "subscription_history",
     Participation: "participations",
     Submission: "entries",
+    DeclaredReply: "answers",
     Confirmation: "confirmations",
     UnprovenYes: "answers_without_evidence",
     ConsentRequest: "requests_for_consent",
@@ -77,6 +79,7 @@ HELD_IN: Mapping[type[Model], str] = {
 }
 LEFT_OUT: Mapping[type[Model], str] = {
     TrackedMessage: "ties a sent copy to what is recorded of it; both are there, under messages and opens and clicks",
+    ReplyKey: "the key of the person's page of answers, which stands in the email to them",
     PreferenceKey: "the key of the person's own page, which stands in every email to them",
     Receipt: "when the next receipt is due; the receipts are among the service messages",
     UnknownDecision: "what a member said about the sending of a message; what became of it is under messages",
@@ -95,6 +98,7 @@ def person_record(organization: Organization, participant: Participant, *, now: 
         "subscription_history": _subscription_history,
         "participations": _participations,
         "entries": _entries,
+        "answers": _answers,
         "confirmations": _confirmations,
         "answers_without_evidence": _unproven,
         "requests_for_consent": _consent_requests,
@@ -160,6 +164,17 @@ def _participations(organization: Organization, participant: Participant) -> lis
 def _entries(organization: Organization, participant: Participant) -> list[Row]:
     found = Submission.objects.filter(organization=organization, participant=participant).order_by("id")
     return _rows(found, "submitted_at", "language", "source", "answers", campaign_name="form__campaign__name")
+
+
+def _answers(organization: Organization, participant: Participant) -> list[Row]:
+    found = DeclaredReply.objects.filter(organization=organization, participant=participant).order_by("id")
+    columns = ("answer", "first_answered_at", "answered_at")
+    rows = _rows(
+        found, *columns, question_asked="question__text", options="question__options", email="question__email__name"
+    )
+    for row in rows:
+        row["answer"] = row.pop("options")[row["answer"] - 1]
+    return rows
 
 
 def _confirmations(organization: Organization, participant: Participant) -> list[Row]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q, QuerySet
 
 from accounts.models import Organization, User
-from campaigns.models import Participation
+from campaigns.models import DeclaredReply, Participation
 from common.tenancy import tenant
 from consent.selectors import local_day
 from delivery.models import CaughtMessage, ServiceMessage
@@ -137,6 +137,14 @@ def _participations(work: _Work) -> int:
     return _delete(work, Participation.objects.filter(organization=work.organization, participated_at__lt=before))
 
 
+def _answers(work: _Work) -> int:
+    """What people answered to emails is of the same kind as what they entered in a contest."""
+    before = work.limits.months(work.limits.keeping.participations_months)
+    if before is None:
+        return 0
+    return _delete(work, DeclaredReply.objects.filter(organization=work.organization, answered_at__lt=before))
+
+
 def _requests(work: _Work) -> int:
     before = work.limits.months(work.limits.keeping.requests_months)
     closed = PersonRequest.objects.filter(organization=work.organization, answered_at__lt=before)
@@ -201,6 +209,7 @@ STEPS: dict[str, Callable[[_Work], int]] = {
     "orphaned_hits": _orphans,
     "participants": _participants,
     "participations": _participations,
+    "answers": _answers,
     "requests": _requests,
     "proofs": _proofs,
     "service_messages": _service_messages,
