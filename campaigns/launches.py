@@ -15,13 +15,14 @@ from django.utils.translation import gettext as _
 from accounts.models import Organization, User
 from campaigns.forecasts import untracked_of
 from campaigns.lint import review_draft
-from campaigns.models import Email, EmailKind, Launch, Repeat
+from campaigns.models import Email, EmailKind, Launch, Repeat, Variant
 from campaigns.refusals import LaunchRefused
 from campaigns.rendering import problems_of
 from campaigns.repeats import RepeatPlan, next_round, people_still_meant, problems_of_repeat
 from campaigns.schedules import due_at_home, earliest_start, schedule_of, write_messages
 from campaigns.segments import EVERYBODY, Narrowing
 from campaigns.selectors import audience_of, is_exempt_approved, launches_of, many_people
+from campaigns.splitting import people_of_version
 from campaigns.zones import write_local
 from common.keys import NEW_KEYS, new_secret, random_bits
 from delivery.models import ContentSnapshot, Mailing, MailingState
@@ -43,6 +44,8 @@ class Options:
     local_at: datetime | None = None
     narrowing: Narrowing = EVERYBODY
     repeat: RepeatPlan | None = None
+    # Of an A/B test: the version that it sends.
+    variant: Variant | None = None
 
 
 def launch_email(
@@ -67,8 +70,8 @@ def launch_email(
     with transaction.atomic():
         current = lock_email(organization, email)
         if launches_seen is not None and launches_seen != launches_of(organization, current).count():
-            raise LaunchRefused([_sent_meanwhile(organization, current)])
-        starts_at = _start(organization, current, options, now=now)
+            raise LaunchRefused([sent_meanwhile(organization, current)])
+        starts_at = first_moment(organization, current, options, now=now)
         review = review_draft(organization, current)
         problems = review.all_problems + problems_of(
             organization, current, starts_at=starts_at, now=now, narrowing=narrowing
@@ -76,7 +79,7 @@ def launch_email(
         problems += problems_of_repeat(current, repeat, starts_on=_local(organization, starts_at, local_at).date())
         if review.compiled is None or problems:
             raise LaunchRefused(problems)
-        launch = _create_launch(
+        launch = create_launch(
             organization, current, review.compiled, options, author=author, starts_at=starts_at, now=now
         )
         if starts_at <= now:
@@ -101,7 +104,7 @@ def lock_email(organization: Organization, email: Email) -> Email:
     )
 
 
-def _sent_meanwhile(organization: Organization, email: Email) -> str:
+def sent_meanwhile(organization: Organization, email: Email) -> str:
     latest = launches_of(organization, email)[0]
     return _("It was sent in the meantime, by %(member)s at %(time)s. Nothing was sent twice.") % {
         "member": latest.launched_by or _("somebody"),
@@ -109,7 +112,7 @@ def _sent_meanwhile(organization: Organization, email: Email) -> str:
     }
 
 
-def _start(organization: Organization, email: Email, options: Options, *, now: datetime) -> datetime:
+def first_moment(organization: Organization, email: Email, options: Options, *, now: datetime) -> datetime:
     """When the first message may leave."""
     if options.local_at is None:
         return max(options.not_before or now, now)
@@ -128,7 +131,7 @@ def _ids(people: QuerySet[Participant]) -> tuple[str, Sequence[Any]]:
     return query, parameters
 
 
-def _create_launch(
+def create_launch(
     organization: Organization,
     email: Email,
     compiled: CompiledEmail,
@@ -164,18 +167,25 @@ def _create_launch(
     return Launch.objects.create(
         organization=organization,
         email=email,
-        mailing=_create_mailing(organization, email, snapshot, starts_at=starts_at, now=now),
+        mailing=new_mailing(organization, email, snapshot, options.variant, starts_at=starts_at, now=now),
         launched_by=author,
         created_at=now,
         audience=options.narrowing.as_json(),
         segment_id=options.narrowing.segment_id,
         local_at=write_local(options.local_at) if options.local_at is not None else "",
         repeat=repeat,
+        variant=options.variant,
     )
 
 
-def _create_mailing(
-    organization: Organization, email: Email, snapshot: ContentSnapshot, *, starts_at: datetime, now: datetime
+def new_mailing(
+    organization: Organization,
+    email: Email,
+    snapshot: ContentSnapshot,
+    variant: Variant | None = None,
+    *,
+    starts_at: datetime,
+    now: datetime,
 ) -> Mailing:
     return create_mailing(
         organization,
@@ -187,6 +197,7 @@ def _create_mailing(
         untracked=untracked_of(email),
         exempt_approved=is_exempt_approved(organization, email),
         exit_screen=email.kind == EmailKind.EXIT_SCREEN,
+        without_totals=variant is not None,
     )
 
 
@@ -226,6 +237,7 @@ def expand_audience(organization: Organization, launch: Launch, *, now: datetime
 
 def _people_of(organization: Organization, launch: Launch, email: Email, *, now: datetime) -> QuerySet[Participant]:
     people = audience_of(organization, email, now=now, narrowing=Narrowing.from_json(launch.audience))
+    people = people_of_version(organization, people, launch)
     return people if launch.repeat is None else people_still_meant(organization, people, launch.repeat, email)
 
 
@@ -264,12 +276,12 @@ def _plan_next_round(organization: Organization, launch: Launch, email: Email, *
     narrowing = Narrowing.from_json(launch.audience)
     starts_at = due_at_home(organization, local)
     if launch.local_at:
-        starts_at = _start(organization, email, Options(local_at=local, narrowing=narrowing), now=now)
-    snapshot = _same_content(organization, launch.mailing.snapshot, now=now)
+        starts_at = first_moment(organization, email, Options(local_at=local, narrowing=narrowing), now=now)
+    snapshot = same_content(organization, launch.mailing.snapshot, now=now)
     Launch.objects.create(
         organization=organization,
         email=email,
-        mailing=_create_mailing(organization, email, snapshot, starts_at=starts_at, now=now),
+        mailing=new_mailing(organization, email, snapshot, starts_at=starts_at, now=now),
         launched_by=launch.launched_by,
         created_at=now,
         audience=launch.audience,
@@ -280,7 +292,7 @@ def _plan_next_round(organization: Organization, launch: Launch, email: Email, *
     )
 
 
-def _same_content(organization: Organization, snapshot: ContentSnapshot, *, now: datetime) -> ContentSnapshot:
+def same_content(organization: Organization, snapshot: ContentSnapshot, *, now: datetime) -> ContentSnapshot:
     """What was frozen once more, so that each round counts its own opens and clicks."""
     content = register_content(organization, snapshot.website, snapshot.tracked_content.links)
     return ContentSnapshot.objects.create(
