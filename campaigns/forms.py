@@ -125,6 +125,8 @@ class SendForm(forms.Form):
     to_those = forms.ChoiceField(required=False, choices=StopWhen.choices, initial=StopWhen.GOT_IT)
     most_times = forms.IntegerField(required=False, min_value=1, max_value=50, initial=3)
     launches_seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    # Where the email has a test: whether it is sent in versions.
+    as_test = forms.BooleanField(required=False, initial=True)
 
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Launches whose time has come, and mail that waits for the end of quiet hours."""
+"""Launches whose time has come, mail that waits for the end of quiet hours, and A/B tests whose hours are over."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from accounts.models import Organization
-from campaigns.models import Launch
+from campaigns.models import Launch, SplitTest
 from campaigns.schedules import hold_in_quiet_hours
 from campaigns.selectors import many_people
 from campaigns.services import expand_audience
+from campaigns.verdicts import follow_up
 from common.tenancy import call_door, tenant
 from delivery.models import Mailing, MailingState, Purpose
 
@@ -61,3 +62,22 @@ def _keep_quiet(organization_id: int, mailing_id: int) -> int:
             return 0
         with many_people():
             return hold_in_quiet_hours(organization, sending, now=timezone.now())
+
+
+@shared_task(name="campaigns.decide_tests")
+def decide_tests() -> int:
+    """Judge A/B tests whose hours are over, and do what their authors set; returns how many rests were sent."""
+    sent = 0
+    for organization_id, test_id in call_door("door_due_split_tests", [timezone.now()]):
+        try:
+            sent += _decide(organization_id, test_id)
+        except DatabaseError as error:
+            logger.warning("could not decide test %s: %s", test_id, type(error).__name__)
+    return sent
+
+
+def _decide(organization_id: int, test_id: int) -> bool:
+    with tenant(organization_id):
+        organization = Organization.objects.get(pk=organization_id)
+        test = SplitTest.objects.filter(organization=organization, pk=test_id, decided_at=None).first()
+        return test is not None and follow_up(organization, test, now=timezone.now()) is not None

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
+from campaigns.forecasts import Forecast, KindForecast
 from campaigns.launches import Options, create_launch, expand_audience, first_moment, lock_email, sent_meanwhile
 from campaigns.lint import review_draft
 from campaigns.models import Email, EmailKind, Launch, Measure, Otherwise, Question, SplitTest, Variant
@@ -22,8 +23,9 @@ from campaigns.refusals import CampaignRefused, LaunchRefused
 from campaigns.rendering import problems_of
 from campaigns.rules import LETTERS
 from campaigns.segments import EVERYBODY, Narrowing
-from campaigns.selectors import launches_of
-from campaigns.splitting import VARIED, variants_of, version_of
+from campaigns.selectors import audience_of, launches_of, many_people
+from campaigns.splitting import VARIED, count_versions, variants_of, version_of
+from consent.rules import Level
 from delivery.rendering import CompiledEmail
 
 SHARES = (10, 100)
@@ -224,3 +226,55 @@ def _compile_versions(
         if review.compiled is not None:
             compiled[variant.letter] = review.compiled
     return compiled, faults
+
+
+# --- Before it is launched --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Who would get which version now, and how many of them would count."""
+
+    test: SplitTest
+    # By letter; those who wait under "".
+    people: dict[str, int]
+    # Of the smallest version, about how many people count for what decides.
+    counting: int
+    problems: list[str]
+
+    @property
+    def versions(self) -> list[tuple[str, int]]:
+        return [(letter, people) for letter, people in self.people.items() if letter]
+
+    @property
+    def waiting(self) -> int:
+        return self.people[""]
+
+    @property
+    def is_small(self) -> bool:
+        return self.counting < self.test.least
+
+
+def outlook_of(
+    organization: Organization,
+    email: Email,
+    test: SplitTest,
+    predicted: Forecast,
+    narrowing: Narrowing = EVERYBODY,
+    *,
+    now: datetime,
+) -> Outlook:
+    """What a launch in versions would come to. Nothing is written."""
+    with many_people():
+        people = count_versions(audience_of(organization, email, now=now, narrowing=narrowing), test)
+    smallest = min(number for letter, number in people.items() if letter)
+    kind = {Measure.OPENS: predicted.opens, Measure.CLICKS: predicted.clicks}.get(Measure(test.measure))
+    counting = smallest
+    if kind is not None:
+        counting = smallest * _one_by_one(kind) // max(predicted.total, 1)
+    _compiled, faults = _compile_versions(organization, email, test)
+    return Outlook(test, people, counting, problems_of_test(email, test) + faults)
+
+
+def _one_by_one(kind: KindForecast) -> int:
+    return sum(one.people for one in kind.levels if one.level == Level.INDIVIDUAL)

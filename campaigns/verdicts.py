@@ -20,8 +20,10 @@ from campaigns.rules import Arm, Standing, Verdict, judge
 from campaigns.selectors import UNFINISHED
 from campaigns.splitting import version_of
 from campaigns.variant_counts import count_arms, launches_of_test
+from delivery.alerts import AlertKind, about, alert_owners, in_their_language
 
 EVERYBODY_AT_ONCE = 100
+TOLD_ONCE_PER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,32 @@ def send_rest_as_set(organization: Organization, test: SplitTest, *, now: dateti
         if current.automatic and current.otherwise == Otherwise.DEFAULT:
             return _send_rest(organization, result, current.default_letter, Decision.DEFAULT, author=None, now=now)
         return None
+
+
+def follow_up(organization: Organization, test: SplitTest, *, now: datetime) -> Launch | None:
+    """What the beat does: ``send_rest_as_set``, and where a person has to decide, the owners are told, once."""
+    try:
+        if launch := send_rest_as_set(organization, test, now=now):
+            return launch
+        words = ""
+    except CampaignRefused as refusal:
+        words = str(refusal)
+    current = SplitTest.objects.select_related("email").get(organization=organization, pk=test.pk)
+    result = result_of(organization, current, now=now)
+    if result.is_early or not result.waits_for_rest or current.told_at is not None:
+        return None
+    with in_their_language(organization):
+        named = {"email": current.email.name, "words": words or verdict_words(result)}
+        alert_owners(
+            organization,
+            kind=about(AlertKind.TEST, current.pk),
+            subject=_("A/B test waits for you: %(email)s") % named,
+            text=_("%(email)s\n\n%(words)s\n\nThe rest of the audience waits until somebody decides.") % named,
+            now=now,
+            once_per=TOLD_ONCE_PER,
+        )
+    SplitTest.objects.filter(organization=organization, pk=current.pk).update(told_at=now)
+    return None
 
 
 def end_without_rest(organization: Organization, test: SplitTest, *, author: User | None, now: datetime) -> None:

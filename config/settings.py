@@ -228,6 +228,7 @@ CELERY_BEAT_SCHEDULE = {
     "watch-connections": {"task": "delivery.watch_connections", "schedule": 300.0},
     "look-after-sending": {"task": "delivery.look_after_sending", "schedule": 60.0},
     "expand-due-launches": {"task": "campaigns.expand_due_launches", "schedule": 5.0},
+    "decide-tests": {"task": "campaigns.decide_tests", "schedule": 60.0},
     "keep-quiet-hours": {"task": "campaigns.keep_quiet_hours", "schedule": 30.0},
     "resume-imports": {"task": "intake.resume_imports", "schedule": 30.0},
     "look-after-confirmations": {"task": "intake.look_after_confirmations", "schedule": 600.0},

@@ -51,6 +51,7 @@ class AlertKind(StrEnum):
     BREAKER = "breaker"
     LEAK = "leak"
     UNKNOWN = "unknown"
+    TEST = "test"
 
 
 def about(kind: AlertKind, number: int) -> str:

@@ -27,6 +27,7 @@ from campaigns.admin.base import StatusFilter, role_may_not_change
 from campaigns.admin.exempting import ExemptPagesAdmin
 from campaigns.admin.one_person import OnePersonPagesAdmin, one_person_context
 from campaigns.admin.replying import QuestionPagesAdmin
+from campaigns.admin.testing import VersionPagesAdmin
 from campaigns.forms import EmailForm
 from campaigns.models import Campaign, Email, Launch
 from campaigns.previews import copy_html, example_pixel, person_to_preview, render_preview
@@ -64,7 +65,7 @@ class EmailStatusFilter(StatusFilter):
 
 
 @admin.register(Email)
-class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin, QuestionPagesAdmin):
+class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin, QuestionPagesAdmin, VersionPagesAdmin):
     form = EmailForm
     fieldsets = (
         (None, {"fields": ("campaign", "name", ("kind", "purpose"), "topic")}),
@@ -158,6 +159,7 @@ class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin, QuestionPagesAdmin):
             *self.one_person_pages(),
             *self.exempt_pages(),
             *self.question_pages(),
+            *self.version_pages(),
             self.button("declare", self._declare),
             self.page("withdraw", self.withdraw_view, "links/<int:link_id>/withdraw"),
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -27,6 +28,7 @@ from campaigns.rendering import problems_of, sender_of
 from campaigns.segments import Narrowing
 from campaigns.selectors import get_campaign, get_segment, get_test_group, launches_of
 from campaigns.trying import latest_tests, send_test
+from campaigns.variants import Outlook, draft_of, launch_test, outlook_of
 from delivery.rules import needs_subscription
 
 # Reports are an app above this one; the console's site puts them here.
@@ -64,18 +66,20 @@ class LaunchPagesAdmin(ArchivableAdmin):
     def _launch(
         self, request: HttpRequest, email: Email, form: SendForm, narrowing: Narrowing
     ) -> tuple[Launch | None, list[str]]:
+        organization, chosen = organization_of(request), form.cleaned_data
+        options: dict[str, Any] = {
+            "author": member_of(request),
+            "now": timezone.now(),
+            "not_before": chosen["starts_at"],
+            "launches_seen": chosen["launches_seen"],
+            "local_at": chosen["local_at"],
+            "narrowing": narrowing,
+        }
         try:
-            launch = services.launch_email(
-                organization_of(request),
-                email,
-                author=member_of(request),
-                now=timezone.now(),
-                not_before=form.cleaned_data["starts_at"],
-                launches_seen=form.cleaned_data["launches_seen"],
-                local_at=form.cleaned_data["local_at"],
-                repeat=form.cleaned_data["plan"],
-                narrowing=narrowing,
-            )
+            if chosen["as_test"] and draft_of(organization, email) is not None:
+                launch = launch_test(organization, email, repeats=chosen["plan"] is not None, **options)[0]
+            else:
+                launch = services.launch_email(organization, email, repeat=chosen["plan"], **options)
         except services.LaunchRefused as refusal:
             return None, refusal.problems
         planned = form.cleaned_data["starts_at"] or form.cleaned_data["local_at"]
@@ -100,6 +104,7 @@ class LaunchPagesAdmin(ArchivableAdmin):
             **checked,
             **self._comparison(request, email, predicted, only_differences=True),
             "form": form,
+            "split": split_context(organization, email, predicted, narrowing, now=now),
             # What the privacy check found stands in its own section.
             "problems": [problem for problem in problems if problem not in checked["review"].said_errors],
             "forecast": predicted,
@@ -214,6 +219,14 @@ def _narrowing(request: HttpRequest, organization: Organization, email: Email) -
         if campaign is None:
             raise Http404
     return Narrowing.of(segment, campaign)
+
+
+def split_context(
+    organization: Organization, email: Email, predicted: Forecast, narrowing: Narrowing, *, now: datetime
+) -> Outlook | None:
+    """What a launch in versions would come to, where the email has a test."""
+    test = draft_of(organization, email)
+    return outlook_of(organization, email, test, predicted, narrowing, now=now) if test is not None else None
 
 
 def _audience_context(organization: Organization, email: Email, narrowing: Narrowing) -> dict[str, Any]:

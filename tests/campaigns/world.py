@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from accounts.models import Organization
-from campaigns.models import Campaign, CampaignKind, Email, Participation
+from campaigns.models import Campaign, CampaignKind, DeclaredReply, Email, Launch, Participation, Question
+from common.keys import encode_key, new_key
 from common.tenancy import tenant
 from consent.models import Topic
+from delivery.models import Message, ReplyKey
 from participants.models import Participant
 from tests.support.world import make_participant, subscribe_to
 from websites.models import Website
@@ -76,3 +79,39 @@ def players_of(organization: Organization, campaign: Campaign, *, now: datetime)
 
 def _person(organization: Organization, name: str, *, now: datetime) -> Participant:
     return make_participant(organization, f"{name}@mail.example.org", first_name=name.title(), now=now)
+
+
+def ask_reader(message: Message) -> str:
+    """A question of the email that a copy is taken to belong to: where its reader answers."""
+    organization = message.organization
+    with tenant(organization.pk):
+        campaign = Campaign.objects.create(organization=organization, website=message.mailing.website, name="Asking")
+        email = Email.objects.create(
+            organization=organization, campaign=campaign, name="Question", subject="?", body="?"
+        )
+        Launch.objects.create(organization=organization, email=email, mailing=message.mailing)
+        Question.objects.create(organization=organization, email=email, number=1, kind="yes_no", options=["Yes", "No"])
+        key = reply_key_for(message)
+    return f"/a/{encode_key(key)}/1/2"
+
+
+def reply_key_for(message: Message) -> UUID:
+    """As a copy with buttons has it."""
+    return ReplyKey.objects.create(organization_id=message.organization_id, message=message, key=new_key()).key
+
+
+def answer(message: Message, *, now: datetime) -> DeclaredReply:
+    """What the reader of a copy answered."""
+    ask_reader(message)
+    organization = message.organization
+    with tenant(organization.pk):
+        return DeclaredReply.objects.create(
+            organization=organization,
+            participant=message.participant,
+            question=Question.objects.get(email__launches__mailing=message.mailing_id),
+            message=message,
+            mailing=message.mailing,
+            answer=2,
+            answered_at=now,
+            first_answered_at=now,
+        )

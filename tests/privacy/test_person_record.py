@@ -26,6 +26,7 @@ from privacy.models import FreshLink, InactivityCheck, InactivityRule
 from privacy.services.exports import export_person
 from privacy.services.person_record import HELD_IN, LEFT_OUT, PARTS, person_record
 from privacy.services.requests import open_request
+from tests.campaigns.world import answer
 from tests.privacy.pages import Home
 from tests.support.world import choose, make_participant
 from tracking.models import HitsForgotten, LastOpenDay, TrackedMessage
@@ -64,6 +65,7 @@ def known(home: Home, moment: datetime) -> Participant:
     with tenant(bakery.pk):
         campaign = Campaign.objects.create(organization=bakery, website=website, name="Quiz")
         Participation.objects.create(**common, campaign=campaign, participated_at=now)
+        answer(home.message, now=now)
         form = EntryForm.objects.create(organization=bakery, campaign=campaign)
         entry = Submission.objects.create(
             **common, form=form, token=new_key(), language="en", answers={"size": "42"}, source="poster"
@@ -121,6 +123,7 @@ def test_d2_what_stands_in_each_table_is_there_and_nobody_elses(
     columns = {field.name for field in Participant._meta.concrete_fields}
     assert columns - set(record["person"]) == {"id", "organization", "email_norm", "ledger_id"}
     assert record["entries"][0]["answers"] == {"size": "42"}
+    assert record["answers"][0]["answer"] == "No"
     assert record["requests_for_consent"][0]["consent_scope"] == home.website.consent_scope.name
     assert record["messages"][0]["data_of_call"] == {"order": "A-17"}
     assert "key_hash" not in record["links_to_your_data"][0]

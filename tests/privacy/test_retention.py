@@ -20,6 +20,8 @@ from privacy.models import Keeping, KeepingRun, PersonRequest, SealedProof
 from privacy.services.erasure import erase_participant
 from privacy.services.requests import answer_request, open_request
 from privacy.services.retention import apply_retention
+from tests.campaigns.world import answer
+from tests.privacy.pages import send_copy
 from tests.support.cast import Cast
 from tests.support.hits import Copies, batch_of, forget_hits, make_copies, store
 from tests.support.world import choose, later, make_participant, make_topic, make_website, subscribe_to
@@ -106,11 +108,12 @@ def test_u4_an_open_keeps_nobody_and_a_click_does(cast: Cast, copies: Copies) ->
 def test_u4_declared_activity_keeps_people_and_without_a_limit_everybody_stays(cast: Cast, now: datetime) -> None:
     website = make_website(cast.bakery, cast.ana, now=now)
     topic = make_topic(cast.bakery, website)
-    names = ("silent", "subscribed", "joined", "answered", "asked", "imported-yes")
+    names = ("silent", "subscribed", "joined", "answered", "replied", "asked", "imported-yes")
     people = {name: make_participant(cast.bakery, f"{name}@b.example", now=now - LONG_AGO) for name in names}
     recently = now - timedelta(days=30)
     subscribe_to(cast.bakery, people["subscribed"], topic, now=recently)
     choose(cast.bakery, people["answered"], opens=ChoiceValue.NO, now=recently)
+    answer(send_copy(cast, topic, people["replied"], now=recently), now=recently)
     with tenant(cast.bakery.pk):
         campaign = Campaign.objects.create(organization=cast.bakery, website=website, name="Contest")
         Participation.objects.create(
@@ -123,7 +126,7 @@ def test_u4_declared_activity_keeps_people_and_without_a_limit_everybody_stays(c
     assert apply_retention(cast.bakery, now=now).counts["participants"] == 2
     with tenant(cast.bakery.pk):
         left = set(Participant.objects.values_list("email", flat=True))
-    assert left == {f"{name}@b.example" for name in ("subscribed", "joined", "answered", "asked")}
+    assert left == {f"{name}@b.example" for name in ("subscribed", "joined", "answered", "replied", "asked")}
 
 
 def test_u4_whoever_had_refused_something_stays_out_and_others_may_come_back(cast: Cast, now: datetime) -> None:
@@ -149,6 +152,7 @@ def test_u4_contest_data_requests_proofs_and_mail_go_in_their_time(cast: Cast, n
         campaign = Campaign.objects.create(organization=bakery, website=website, name="Contest")
         common = {"organization": bakery, "participant": person}
         Participation.objects.create(**common, campaign=campaign, participated_at=now - timedelta(days=400))
+        answer(send_copy(cast, make_topic(bakery, website), person, now=old), now=now - timedelta(days=400))
         request = open_request(bakery, kind="access", participant=person, channel="letter", now=old)
         answer_request(bakery, request, answer="Sent by post.", actor=cast.dana, now=old)
         open_request(bakery, kind="access", participant=person, channel="letter", now=old)
@@ -162,7 +166,7 @@ def test_u4_contest_data_requests_proofs_and_mail_go_in_their_time(cast: Cast, n
     erase_participant(bakery, erased, actor=None, reason="", now=old)
     keep(cast, participations_months=12, proofs_months=60)
     assert apply_retention(bakery, now=now).counts == {
-        "hits": 0, "orphaned_hits": 0, "participants": 0, "participations": 1, "requests": 2, "proofs": 0,
+        "hits": 0, "orphaned_hits": 0, "participants": 0, "participations": 1, "answers": 1, "requests": 2, "proofs": 0,
         "service_messages": 1, "imports": 0, "mailbox": 1, "exports": 0,
     }  # fmt: skip
     with tenant(bakery.pk):

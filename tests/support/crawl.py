@@ -26,6 +26,7 @@ from common.tenancy import tenant
 from config import asgi
 from delivery.connection_models import Connection
 from intake.models import Confirmation
+from tests.campaigns.world import ask_reader
 from tests.intake.forms_world import make_form_world
 from tests.privacy.pages import Home, ask_to_stay, make_home, page_of_copy
 from tests.support.cast import Cast
@@ -145,11 +146,13 @@ def _pages_of_people(cast: Cast, home: Home, now: datetime) -> dict[str, Page]:
         "own_data, used": used,
         "stay": f"/s/{encode_key(ask_to_stay(home).key)}",
         "web_version": page_of_copy(home),
+        "reply": ask_reader(home.message),
         "participation": form.address,
         "confirm-address": f"/d/{encode_key(confirmation.key)}",
         "embed-script": "/f/embed.js",
     }
     unknown = {f"{letter}, unknown": f"/{letter}/{'A' * 22}" for letter in ("p", "u", "me", "s", "f", "d", "w")}
+    unknown["a, unknown"] = f"/a/{'A' * 22}/1/1"
     return {name: Page(path) for name, path in found.items()} | {
         name: Page(path, (200, 404)) for name, path in unknown.items()
     }
