@@ -86,8 +86,8 @@ def current_impersonations(organization: Organization, *, now: datetime) -> list
     return list(running.order_by("started_at"))
 
 
-def end_impersonation(organization: Organization, impersonation_id: int, *, actor: User, now: datetime) -> None:
-    """The operator has done, or an owner wants them out."""
+def end_impersonation(organization: Organization, impersonation_id: int, *, actor: User, now: datetime) -> bool:
+    """The operator has done, or an owner wants them out. False when there is nothing to end."""
     with tenant(organization.pk):
         running = Impersonation.objects.select_for_update(of=("self",)).filter(
             organization=organization, pk=impersonation_id, ended_at=None
@@ -97,6 +97,7 @@ def end_impersonation(organization: Organization, impersonation_id: int, *, acto
         found = running.first()
         if found is not None:
             _end(organization, found, actor=actor, now=now)
+    return found is not None
 
 
 def end_overdue(organization: Organization, *, now: datetime) -> None:
@@ -112,7 +113,7 @@ def end_overdue(organization: Organization, *, now: datetime) -> None:
 def _end(organization: Organization, running: Impersonation, *, actor: User | None, now: datetime) -> None:
     running.ended_at = min(now, running.ends_at)
     running.save(update_fields=["ended_at"])
-    operator, member = User.objects.filter(pk=running.operator_id).first(), None
+    operator = User.objects.filter(pk=running.operator_id).first()
     member = User.objects.filter(pk=running.member_id).first()
     details = {"operator": running.operator_name, "in_place_of": running.member_name}
     if member is not None and (actor is None or actor == operator):

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts import audit
-from accounts.members import MembersRefused, confirm_address, lock_members, require_owner
+from accounts.members import MembersRefused, NothingThere, confirm_address, lock_members, require_owner
 from accounts.models import Invitation, Membership, Organization, Role, User
 from common.jobs import after_commit
 from common.ratelimit import Limit, within_limit
@@ -161,7 +161,7 @@ def _take(invited: Invited, *, now: datetime) -> Invitation:
     waiting = Invitation.objects.select_for_update(of=("self",)).select_related("organization")
     found = waiting.filter(pk=invited.invitation_id, expires_at__gt=now).first()
     if found is None:
-        raise MembersRefused(_("This invitation was used or withdrawn."))
+        raise NothingThere(_("This invitation was used or withdrawn."))
     return found
 
 
@@ -190,7 +190,7 @@ def _lock(organization: Organization, invitation_id: int) -> Invitation:
     waiting = Invitation.objects.select_for_update(of=("self",))
     found = waiting.filter(organization=organization, pk=invitation_id).first()
     if found is None:
-        raise MembersRefused(_("This invitation was used or withdrawn."))
+        raise NothingThere(_("This invitation was used or withdrawn."))
     return found
 
 

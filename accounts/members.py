@@ -16,6 +16,10 @@ class MembersRefused(Exception):  # noqa: N818 - the words of the person who is 
     """It stays as it is; the message is for the member who asked."""
 
 
+class NothingThere(MembersRefused):
+    """Gone meanwhile, or somebody else's."""
+
+
 def lock_members(organization: Organization) -> None:
     """One change of members after the other, until the transaction ends: two owners cannot both be the first to go."""
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
@@ -83,7 +87,7 @@ def require_owner(organization: Organization, actor: User) -> None:
 def _find(organization: Organization, membership_id: int) -> Membership:
     found = Membership.objects.filter(organization=organization, pk=membership_id).select_related("user").first()
     if found is None:
-        raise MembersRefused(_("This person is no longer a member."))
+        raise NothingThere(_("This person is no longer a member."))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from accounts.models import Membership, Organization, User
+from accounts.models import Membership, Organization, Role, User
 from common.tenancy import call_door
 
 
@@ -24,6 +24,21 @@ class MembershipDoor:
 def memberships_of(user: User) -> list[MembershipDoor]:
     """All organizations of a person, oldest first, through the door for it."""
     return [MembershipDoor(*row) for row in call_door("door_memberships_of_user", [user.pk])]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOrganization:
+    """An organization by the name under which one of its members chooses it."""
+
+    organization_id: int
+    name: str
+    role: str
+
+
+def organizations_of(user: User) -> list[OwnOrganization]:
+    """As ``memberships_of``, with names to choose by."""
+    rows = call_door("door_organizations_of_user", [user.pk])
+    return [OwnOrganization(number, name, str(Role(role).label)) for number, name, role in rows]
 
 
 def find_organizations(wanted: str) -> list[Organization]:

@@ -8,23 +8,24 @@ from typing import Any, cast
 
 from allauth.account.decorators import secure_admin_login
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from accounts.models import Organization
+from accounts.sign_in_page import sign_in_page
 from accounts.signed_in import member_of
 from common.policies import Policy, has_policy, with_policy
 from consent.seals import anchors_file, seals_context
 from consent.views import proposal_rows
 from reporting.views import (
+    REPORT_PAGES,
     advisor_context,
     dashboard_context,
-    launch_context,
     processing_context,
     processing_file,
     rule_table_context,
@@ -58,16 +59,20 @@ class ConsoleSite(UnfoldAdminSite):
         return request.user.is_active and getattr(request, "membership", None) is not None
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
-        report = path("reports/<int:launch_id>/", self.admin_view(self.launch_report), name="reporting_launch")
+        reports = [
+            path(route, self.admin_view(self._report(template, context_of)), name=name)
+            for route, name, template, context_of in REPORT_PAGES
+        ]
         own = [
             path("advisor/", self.admin_view(self.advisor), name="reporting_advisor"),
             path("rules/", self.admin_view(self.rule_table), name="consent_rule_table"),
             path("consent-history/", self.admin_view(self.seals), name="consent_seals"),
             path("consent-history/anchors/", self.admin_view(self.anchors), name="consent_anchors"),
+            path("sign-in/", self.admin_view(self.sign_in), name="accounts_sign_in"),
             path("processing/", self.admin_view(self.processing), name="reporting_processing"),
             path("processing/<str:kind>/", self.admin_view(self.processing_file), name="reporting_processing_file"),
         ]
-        return [report, *own, *super().get_urls()]
+        return [*reports, *own, *super().get_urls()]
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """Every console page gets the console's policy, unless it set one of its own (a sandboxed email)."""
@@ -81,7 +86,9 @@ class ConsoleSite(UnfoldAdminSite):
         return guarded
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """One sign-in for everything: allauth's, with its limits."""
+        """One sign-in for everything: allauth's, with its limits. Whoever is in and belongs nowhere hears that."""
+        if request.user.is_authenticated and not self.has_permission(request):
+            return HttpResponseRedirect(reverse("account_organizations"))
         return cast("HttpResponse", secure_admin_login(super().login)(request, extra_context))
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
@@ -94,10 +101,14 @@ class ConsoleSite(UnfoldAdminSite):
         }
         return super().index(request, {**context, **(extra_context or {})})
 
-    def launch_report(self, request: HttpRequest, launch_id: int) -> HttpResponse:
-        """Results > Reports > one launch."""
-        context = {**self.each_context(request), **launch_context(self._organization(request), launch_id)}
-        return TemplateResponse(request, "reporting/launch.html", context)
+    def _report(self, template: str, context_of: Callable[..., dict[str, Any]]) -> Callable[..., HttpResponse]:
+        """Results > Reports: a page of ``reporting.views.REPORT_PAGES``."""
+
+        def page(request: HttpRequest, **names_a_row: int) -> HttpResponse:
+            context = context_of(self._organization(request), query=request.GET, **names_a_row)
+            return TemplateResponse(request, template, {**self.each_context(request), **context})
+
+        return page
 
     def advisor(self, request: HttpRequest) -> HttpResponse:
         """Publishing > Website advisor."""
@@ -114,6 +125,10 @@ class ConsoleSite(UnfoldAdminSite):
 
     def anchors(self, request: HttpRequest) -> HttpResponse:
         return anchors_file(self._organization(request), member_of(request), now=timezone.now())
+
+    def sign_in(self, request: HttpRequest) -> HttpResponse:
+        """Settings > Signing in."""
+        return sign_in_page(request, self.each_context(request))
 
     def processing(self, request: HttpRequest) -> HttpResponse:
         """Settings > Record of processing."""

@@ -12,8 +12,9 @@ from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
+from accounts.models import Organization
 from accounts.selectors import memberships_of
-from common.tenancy import tenant
+from common.tenancy import current_organization_id, tenant
 from delivery.transports.accounts import SmtpAccount, account_of, parse_smtp_url
 from delivery.transports.smtp import Outgoing, Result, SmtpConnection, SmtpTroubleError
 
@@ -39,9 +40,15 @@ class MemberMailBackend(BaseEmailBackend):
 
 
 def _account_for_member(email: str) -> SmtpAccount | None:
-    """The operator's server; in embedded mode the mailbox of the organization that the person belongs to."""
+    """The operator's server; in embedded mode the mailbox of an organization.
+
+    That is the one we act for, which invites somebody who belongs to none yet; else one that the person belongs to.
+    """
     if settings.SMTP_URL:
         return parse_smtp_url(settings.SMTP_URL)
+    acting_for = current_organization_id()
+    if acting_for is not None:
+        return account_of(Organization.objects.get(pk=acting_for))
     user = get_user_model().objects.filter(email__iexact=email).first()
     for door in memberships_of(user) if user is not None else ():
         with tenant(door.organization_id):
