@@ -44,6 +44,12 @@ class NonceClient(OAuth2Client):
 class SignedTokenAdapter(OpenIDConnectOAuth2Adapter):
     client_class = NonceClient
 
+    def get_provider(self) -> Any:
+        """allauth's provider, which asks its own adapter for the way there."""
+        provider = super().get_provider()
+        provider.oauth2_adapter_class = SignedTokenAdapter
+        return provider
+
     def complete_login(self, request: HttpRequest, app: SocialApp, token: SocialToken, **kwargs: Any) -> SocialLogin:
         claims = self._decode_id_token(app, str(kwargs["response"].get("id_token") or ""))
         if "email" not in claims and self.openid_config.get("userinfo_endpoint"):

@@ -81,6 +81,7 @@ CONSOLE_MENU: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             _item(_("Reports"), "bar_chart", "admin:campaigns_launch_changelist"),
+            _item(_("All emails together"), "monitoring", "admin:reporting_organization"),
             _item(_("May have been sent"), "contact_support", "admin:delivery_uncertainmessage_changelist"),
             _item(_("Mailbox"), "inbox", "admin:delivery_caughtmessage_changelist"),
         ],
@@ -91,6 +92,7 @@ CONSOLE_MENU: list[dict[str, Any]] = [
         "items": [
             _item(_("Organization"), "settings", "admin:accounts_organization_changelist"),
             _item(_("Members"), "badge", "admin:accounts_membership_changelist"),
+            _item(_("Signing in"), "lock_person", "admin:accounts_sign_in"),
             _item(_("Connections"), "cable", "admin:delivery_connection_changelist"),
             _item(_("Websites' connections"), "route", "admin:delivery_websiteconnection_changelist"),
             _item(_("Signing keys"), "key", "admin:delivery_dkimkey_changelist"),
