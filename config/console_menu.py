@@ -92,6 +92,8 @@ CONSOLE_MENU: list[dict[str, Any]] = [
         "items": [
             _item(_("Organization"), "settings", "admin:accounts_organization_changelist"),
             _item(_("Members"), "badge", "admin:accounts_membership_changelist"),
+            _item(_("Audit trail"), "history", "admin:accounts_auditentry_changelist")
+            | {"permission": _answers_for_rights},
             _item(_("Signing in"), "lock_person", "admin:accounts_sign_in"),
             _item(_("Connections"), "cable", "admin:delivery_connection_changelist"),
             _item(_("Websites' connections"), "route", "admin:delivery_websiteconnection_changelist"),

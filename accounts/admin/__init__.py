@@ -3,5 +3,13 @@
 from accounts.admin.base import ConsoleAdmin, TenantAdmin, TenantRelatedFilter
 from accounts.admin.members import MembershipAdmin
 from accounts.admin.organizations import OrganizationAdmin
+from accounts.admin.trail import AuditEntryAdmin
 
-__all__ = ["ConsoleAdmin", "MembershipAdmin", "OrganizationAdmin", "TenantAdmin", "TenantRelatedFilter"]
+__all__ = [
+    "AuditEntryAdmin",
+    "ConsoleAdmin",
+    "MembershipAdmin",
+    "OrganizationAdmin",
+    "TenantAdmin",
+    "TenantRelatedFilter",
+]
