@@ -6,7 +6,7 @@ import hmac
 from base64 import urlsafe_b64encode
 from functools import lru_cache
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
@@ -41,6 +41,15 @@ def decrypt_secret(sealed: str) -> str:
 def reseal_secret(sealed: str) -> str:
     """Seal again under the first secret, so that an older one can be taken out of service."""
     return _box(derive_keys("secrets at rest")).rotate(sealed).decode()
+
+
+def is_current(sealed: str) -> bool:
+    """Whether the first secret opens it already."""
+    try:
+        Fernet(urlsafe_b64encode(derive_keys("secrets at rest")[0])).decrypt(sealed)
+    except InvalidToken:
+        return False
+    return True
 
 
 def keyed_hash(purpose: str, *values: str) -> str:

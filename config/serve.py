@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from config.safety import unsafe_settings
 from config.services import Place, WrongVariableError, beat_command, urgent_command, web_command, worker_command
 
 COMMANDS: dict[str, Callable[[Place], list[str]]] = {
@@ -17,6 +18,9 @@ COMMANDS: dict[str, Callable[[Place], list[str]]] = {
 def main(arguments: Sequence[str]) -> None:
     if len(arguments) != 1 or arguments[0] not in COMMANDS:
         sys.exit(f"Name one service: {', '.join(COMMANDS)}.")
+    wrong = list(unsafe_settings(os.environ))
+    if wrong:
+        sys.exit("\n".join(wrong))
     try:
         command = COMMANDS[arguments[0]](Place.from_environ(os.environ))
     except WrongVariableError as error:
