@@ -83,8 +83,8 @@ def _person(organization: Organization, name: str, *, now: datetime) -> Particip
 
 def ask_reader(message: Message) -> str:
     """A question of the email that a copy is taken to belong to: where its reader answers."""
-    organization = message.organization
-    with tenant(organization.pk):
+    with tenant(message.organization_id):
+        organization = message.organization
         campaign = Campaign.objects.create(organization=organization, website=message.mailing.website, name="Asking")
         email = Email.objects.create(
             organization=organization, campaign=campaign, name="Question", subject="?", body="?"
@@ -103,10 +103,9 @@ def reply_key_for(message: Message) -> UUID:
 def answer(message: Message, *, now: datetime) -> DeclaredReply:
     """What the reader of a copy answered."""
     ask_reader(message)
-    organization = message.organization
-    with tenant(organization.pk):
+    with tenant(message.organization_id):
         return DeclaredReply.objects.create(
-            organization=organization,
+            organization=message.organization,
             participant=message.participant,
             question=Question.objects.get(email__launches__mailing=message.mailing_id),
             message=message,
