@@ -93,14 +93,14 @@ def web_server(log: Path, application: str = "config.asgi:application") -> Itera
     with log.open("wb") as output:
         child = subprocess.Popen(command, stdout=output, stderr=output, cwd=CHECKOUT)
     try:
-        _await_health(base, child, log)
+        await_health(base, child, log)
         yield base
     finally:
         child.terminate()
         child.wait(timeout=30)
 
 
-def _await_health(base: str, child: subprocess.Popen[bytes], log: Path) -> None:
+def await_health(base: str, child: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 30
     while True:
         try:
@@ -115,7 +115,7 @@ def _await_health(base: str, child: subprocess.Popen[bytes], log: Path) -> None:
 
 def metrics_of(base: str) -> dict[str, float]:
     """The process's own numbers, by name and labels as Prometheus writes them."""
-    with urllib.request.urlopen(f"{base}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"{base}/metrics", timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
     return {name: float(value) for name, value in pairs}

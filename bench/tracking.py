@@ -131,7 +131,7 @@ def main() -> None:
         psycopg.connect(urls["DATABASE_OWNER_URL"], autocommit=True) as database,
     ):
         keys = home / "keys"
-        _fill(database, options.messages, keys)
+        fill(database, options.messages, keys)
         bench = Bench(database, keys, options.seconds)
         log = home / "log"
         with web_server(log / "web.log") as ours, web_server(log / "control.log", CONTROL) as control:
@@ -159,7 +159,7 @@ def _measure(bench: Bench, ours: str, control: str, connections: int, rounds: in
     result(f"{name}.p99_ms", statistics.median(run.p99_ms for run in runs["hits"]), 1)
 
 
-def _fill(database: psycopg.Connection[Any], messages: int, keys: Path) -> None:
+def fill(database: psycopg.Connection[Any], messages: int, keys: Path) -> None:
     say(f"making {messages} tracked messages")
     for statement in FILL.replace("PEOPLE", str(messages // 2)).split(";"):
         database.execute(statement)

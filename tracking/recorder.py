@@ -2,9 +2,8 @@
 
 A hit of somebody who may be measured, the day of a last open, or one more in a total without anybody behind it.
 
-What came in while a statement ran is stored with the next one (group commit). A second connection takes over while the
-first one waits for the disk, once enough has come to be worth a statement of its own. Nothing about consent is
-remembered between statements: each of them asks the tables.
+What came in while a statement ran is stored with the next one (group commit). A second connection takes over
+when one of them is stalled. Nothing about consent is remembered between statements: each of them asks the tables.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ ANSWER_WITHIN_SECONDS = 0.25
 HITS_KEPT = 100_000
 # A statement of this many hits takes some 50 ms, so that the next ones need not wait longer than they may.
 LARGEST_BATCH = 2_000
-# So many are worth a statement while another one runs; fewer wait for its end, and cost less then.
-WORTH_A_STATEMENT = 16
+# A statement that takes longer has met a lock or a slow disk. Two that run all the time would cost more than one.
+STALLED_SECONDS = 0.04
 CONNECTIONS = 2
 DRAIN_SECONDS = 10.0
 FIRST_RETRY_SECONDS = 0.05
@@ -218,10 +217,7 @@ class Recorder:
             batch = self._begin_batch()
         batch.add(key, kind, link_number, seen)
         self._hits_in_memory += 1
-        count = len(batch.hits)
-        if count == WORTH_A_STATEMENT:
-            self._wake()
-        elif count >= LARGEST_BATCH:
+        if len(batch.hits) >= LARGEST_BATCH:
             self._seal(batch)
         return batch.done
 
@@ -245,7 +241,9 @@ class Recorder:
         batch.done = loop.create_future()
         # One timer per batch, set by its first hit: nobody in it waits longer.
         batch.timer = loop.call_later(self._answer_within, self._answer_late, batch)
-        if not self._running:
+        if self._running:
+            loop.call_later(STALLED_SECONDS, self._pass_by, batch)
+        else:
             self._wake()
         return batch
 
@@ -264,6 +262,11 @@ class Recorder:
         self._filling = None
         self._wake()
 
+    def _pass_by(self, batch: Batch) -> None:
+        """The statement before it still runs: another connection takes it, if there is one."""
+        if batch is self._filling:
+            self._seal(batch)
+
     def _answer_late(self, batch: Batch) -> None:
         if batch is self._filling:
             # Who comes now gets a batch, and a time, of their own.
@@ -275,7 +278,7 @@ class Recorder:
     def next_batch(self) -> Batch | None:
         """What to store now. None while it is better to wait for more, or nothing is left."""
         filling = self._filling
-        if not self._waiting and filling is not None and (not self._running or len(filling) >= WORTH_A_STATEMENT):
+        if not self._waiting and filling is not None and not self._running:
             self._waiting.append(filling)
             self._filling = None
         if not self._waiting:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -16,7 +18,7 @@ from common import metrics
 from common.keys import encode_key, new_key
 from tests.support.asgi import ask
 from tests.support.async_gate import AsyncGate
-from tests.support.hits import Copies
+from tests.support.hits import LONG_AGO, Copies, batch_of, store
 from tests.support.servers import free_port
 from tracking.asgi import HitApplication
 from tracking.record_now import record_now
@@ -167,6 +169,53 @@ def test_closing_stores_what_nobody_waited_for(copies: Copies) -> None:
 
     asyncio.run(in_a_hurry())
     assert len(copies.hits()) == 5000
+
+
+def test_a_statement_that_is_stalled_holds_up_its_own_hits_only(copies: Copies) -> None:
+    stalled, lively = copies.shared("IT").key.hex, copies.copy().key.hex
+    copies.permit("IT", opens_anonymous_since=LONG_AGO)
+    store(batch_of(stalled))
+
+    async def one_waits(lock: psycopg.AsyncConnection[Any]) -> list[bool]:
+        async with recording(answer_within=60) as recorder:
+            await lock.execute("SELECT FROM tracking_anonymoustotal FOR UPDATE")
+            first = recorder.take(stalled, OPEN, 0, 1)
+            await asyncio.sleep(0)
+            second = recorder.take(lively, OPEN, 0, 1)
+            assert first is not None
+            assert second is not None
+            found = [await second, first.done()]
+            await lock.rollback()
+            return [*found, await first]
+
+    async def with_lock() -> list[bool]:
+        async with await psycopg.AsyncConnection.connect(os.environ["DATABASE_OWNER_URL"]) as lock:
+            return await one_waits(lock)
+
+    assert asyncio.run(with_lock()) == [True, False, True]
+    assert copies.totals() == {(1, 0, 1): 2}
+
+
+def test_many_small_batches_of_an_outage_are_stored_with_few_statements(copies: Copies) -> None:
+    key = copies.copy().key.hex
+    statements = measured("pli_hit_batch_size_count")
+
+    async def an_outage() -> None:
+        gate = AsyncGate(settings.RECORDER_DATABASE_URL)
+        await gate.open()
+        async with recording(gate.url, answer_within=0.01) as recorder:
+            await gate.shut()
+            for _ in range(20):
+                done = recorder.take(key, OPEN, 0, 1)
+                assert done is not None
+                assert await done is False
+            await gate.open()
+            await stored(copies, 20)
+        await gate.shut()
+
+    asyncio.run(an_outage())
+    assert len(copies.hits()) == 20
+    assert measured("pli_hit_batch_size_count") - statements <= 4
 
 
 def test_a_request_that_is_given_up_leaves_the_others_of_its_batch_alone(copies: Copies) -> None:
