@@ -1,6 +1,6 @@
 # One command per need; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run engines seed test check bench bench-tracking bench-import bench-launch bench-sending torture-sending prove-consent requirements clean
+.PHONY: help bootstrap run engines seed test check bench bench-tracking bench-import bench-launch bench-sending bench-reporting torture-sending prove-consent requirements clean
 
 PYTHON_BIN := .venv/bin/python
 
@@ -26,13 +26,16 @@ test: bootstrap ## Run the whole suite (ARGS="-k words")
 check: bootstrap ## Lint, types, layers, migrations, documentation
 	@$(PYTHON_BIN) bin/check
 
-bench: bench-tracking bench-import bench-launch bench-sending ## Run all benchmarks
+bench: bench-tracking bench-import bench-launch bench-sending bench-reporting ## Run all benchmarks
 
 bench-tracking: bootstrap ## Hits per second
 	@$(PYTHON_BIN) -m bench.tracking
 
 bench-launch: bootstrap ## A million messages written
 	@$(PYTHON_BIN) -m bench.launching
+
+bench-reporting: bootstrap ## Hits counted per second, and the page of a large launch
+	@$(PYTHON_BIN) -m bench.reporting
 
 bench-sending: bootstrap ## Messages per second
 	@$(PYTHON_BIN) -m bench.sending

@@ -7,20 +7,25 @@ mailing of a million takes a twentieth of one processor while it is sent, and ne
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, connections
+from django.db.models import Count
 
+from accounts.models import Organization
 from common.tenancy import tenant
 from consent.rules import EXEMPT_REASONS
-from delivery.models import Mailing, MailingState
+from delivery.models import Mailing, MailingState, Message, MessageStatus
+from delivery.news import without_addresses
 from reporting.models import CountedMailing, Dimension
 from reporting.rules import SMALLEST_CROWD, next_count_in
 
 # Mail domains with a row of their own; the others are drawn together.
 DOMAINS_SHOWN = 25
+WORDS_SHOWN = 8
 UNSUBSCRIBED_WITHIN = timedelta(days=7)
 
 _DUE = """
@@ -152,17 +157,37 @@ def count_mailing(organization_id: int, mailing_id: int, *, now: datetime) -> bo
         _run("SET LOCAL work_mem = '64MB'", values)
         _run("DELETE FROM reporting_mailingcount WHERE mailing_id = %(mailing)s", values)
         row.total = sum(copies for (copies,) in _run(_COUNT, values))
-        if not _run("SELECT FROM reporting_mailinggroup WHERE mailing_id = %(mailing)s LIMIT 1", values):
+        if not _run("SELECT 1 FROM reporting_mailinggroup WHERE mailing_id = %(mailing)s LIMIT 1", values):
             _run(_MAKE_GROUPS, values)
         _run(_COUNT_GROUPS, values)
         _run(_PLACE, values)
         if mailing.topic_id is not None:
             ((unsubscribed,),) = _run(_UNSUBSCRIBED, values)
             row.unsubscribed = max(row.unsubscribed, unsubscribed)
+        organization = Organization.objects.get(pk=organization_id)
+        row.words, row.held = server_words(organization, mailing_id), held_copies(organization, mailing_id)
         row.counted_at = now
         row.due_at = _next(mailing, seconds=time.monotonic() - began, now=now)
         row.save()
     return True
+
+
+def held_copies(organization: Organization, mailing_id: int) -> list[tuple[str, int]]:
+    """Why copies that have not left wait for a later moment than the launch: ``delivery.models.Held``."""
+    waiting = Message.objects.filter(organization=organization, mailing=mailing_id, status=MessageStatus.QUEUED)
+    rows = waiting.exclude(held_for="").filter(due_at__isnull=False).values_list("held_for").annotate(n=Count("id"))
+    return list(rows.order_by("held_for"))
+
+
+def server_words(organization: Organization, mailing_id: int) -> list[tuple[str, int]]:
+    """What mail servers and services said of messages, and of how many; without the addresses that they repeat."""
+    said: Counter[str] = Counter()
+    mine = Message.objects.filter(organization=organization, mailing=mailing_id)
+    for column in ("error", "news_words"):
+        rows = mine.exclude(**{column: ""}).values_list(column).annotate(n=Count("id")).order_by("-n")[:200]
+        for words, n in rows:
+            said[without_addresses(words)] += n
+    return said.most_common(WORDS_SHOWN)
 
 
 def _next(mailing: Mailing, *, seconds: float, now: datetime) -> datetime | None:

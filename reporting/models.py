@@ -15,7 +15,7 @@ from tracking.models import Actor, HitKind, TrackedContent
 COPIES_IN_A_CHUNK = 512
 
 
-class Bits(models.Field):  # type: ignore[type-arg] - Django's fields are generic for mypy only
+class Bits(models.Field):  # type: ignore[type-arg]  # generic for mypy only
     """One bit for each sent copy of a chunk."""
 
     def db_type(self, connection: Any) -> str:
@@ -100,11 +100,6 @@ class SeenCopies(_Figures):
             models.UniqueConstraint(fields=["content", "kind", "link_number", "chunk"], name="seen_copies_once"),
         )
         indexes = (
-            models.Index(
-                fields=["content"],
-                name="seen_copies_to_place",
-                condition=models.Q(link_number=0) & ~models.Q(human=models.F("placed")),
-            ),
             # What is older than hits are kept.
             models.Index(fields=["organization", "first_at"], name="seen_copies_by_age"),
         )
@@ -119,6 +114,9 @@ class CountedMailing(BulkTenantModel):
     total = models.BigIntegerField(default=0)
     # People who unsubscribed from its topic within a week after their copy; never less than once counted.
     unsubscribed = models.BigIntegerField(default=0)
+    # What mail servers said, and why copies wait, with the number of copies: [["…", 3], …].
+    words = models.JSONField(default=list)
+    held = models.JSONField(default=list)
     counted_at = models.DateTimeField()
     # Empty once nothing is expected to change any more.
     due_at = models.DateTimeField(null=True, db_index=True)

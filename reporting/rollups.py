@@ -17,8 +17,8 @@ from reporting.models import COPIES_IN_A_CHUNK
 from tracking.forgetting import HIT_WRITERS
 from tracking.models import HitKeeping
 
-# One transaction: a second or two, and a restart loses no more than that.
-HITS_AT_ONCE = 250_000
+# One transaction: some seconds of work, and a kill loses no more than that.
+HITS_AT_ONCE = 1_000_000
 
 _NONE = f"repeat('0', {COPIES_IN_A_CHUNK})::bit({COPIES_IN_A_CHUNK})"
 _BIT = f"set_bit({_NONE}, ({{}} %% {COPIES_IN_A_CHUNK})::int, 1)"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from math import sqrt
+from math import ceil, floor, sqrt
 
 # Below this many measurable people a percentage says more about chance than about the email.
 SMALLEST_BASE_FOR_A_RATE = 10
 # A total of fewer people, or of fewer hits, might say something about one of them (rule U3).
 SMALLEST_CROWD = 10
+# Fewer say too little even of themselves.
+SMALLEST_BASE_FOR_AN_ESTIMATE = 100
 # 95 % of the normal distribution.
 Z = 1.959963984540054
 
@@ -35,15 +38,87 @@ class Rate:
         """Where the rate lies with 95 % confidence, in percent (Wilson 1927); None where there is no rate."""
         if self.percent is None:
             return None
-        share, n = self.count / self.base, self.base
-        centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
-        half = Z * sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-        return round(100 * max(0.0, centre - half), 1), round(100 * min(1.0, centre + half), 1)
+        low, high = _wilson(self.count, self.base)
+        return round(100 * low, 1), round(100 * high, 1)
+
+    def estimate(self, people: int) -> tuple[int, int] | None:
+        """How many of ``people`` it would be if those who could not be measured did as the others: from, to.
+
+        Nobody knows whether they do. None where too few were measured to say even that.
+        """
+        if self.base < SMALLEST_BASE_FOR_AN_ESTIMATE or self.interval is None:
+            return None
+        low, high = self.interval
+        return floor(people * low / 100), ceil(people * high / 100)
+
+
+def _wilson(count: int, n: int) -> tuple[float, float]:
+    share = count / n
+    centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z * sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def difference(one: Rate, other: Rate) -> tuple[float, float] | None:
+    """Between which points of percent ``one`` lies above ``other``, with 95 % confidence (Newcombe 1998, method 10).
+
+    Nothing can be said where zero lies between the two.
+    """
+    if one.interval is None or other.interval is None:
+        return None
+    first, second = one.count / one.base, other.count / other.base
+    first_low, first_high = _wilson(one.count, one.base)
+    second_low, second_high = _wilson(other.count, other.base)
+    below = sqrt((first - first_low) ** 2 + (second_high - second) ** 2)
+    above = sqrt((first_high - first) ** 2 + (second - second_low) ** 2)
+    return round(100 * (first - second - below), 1), round(100 * (first - second + above), 1)
 
 
 def share(part: int, whole: int) -> float | None:
     """Percent of ``whole``, None when there is nothing to take a share of."""
     return round(100 * part / whole, 1) if whole else None
+
+
+# --- Small numbers (rule U3) ----------------------------------------------------------------------------------------
+
+
+def too_small(sizes: Sequence[int], k: int = SMALLEST_CROWD) -> set[int]:
+    """The places of what is not shown: every size below ``k``, and more of the small ones until nobody can subtract.
+
+    One that is hidden alone is the whole less the others; and so are several that together are fewer than ``k``.
+    """
+    order = sorted(range(len(sizes)), key=lambda place: (sizes[place], place))
+    hidden = {place for place in order if sizes[place] < k}
+    for place in order[len(hidden) :]:
+        if not hidden or (len(hidden) > 1 and sum(sizes[one] for one in hidden) >= k):
+            break
+        hidden.add(place)
+    return hidden
+
+
+@dataclass(frozen=True, slots=True)
+class Published[Key: Hashable]:
+    """What may be shown of totals without anybody behind them; None where that is nothing."""
+
+    total: int | None
+    cells: dict[Key, int | None]
+
+
+def publish[Key: Hashable](totals: Mapping[Key, int], *, copies: int, k: int = SMALLEST_CROWD) -> Published[Key]:
+    """Totals of a launch as they may be shown: each at least so many, in steps of ``k``, and none that is smaller.
+
+    In steps, since two reports of one day may be subtracted from each other like two cells of one report: what was
+    added between them is then ``k`` or nothing. The whole is what is shown, and of what is hidden no more than the
+    others could amount to without any one of them, so that each of them may still be nobody or all but a crowd.
+    Reports of several emails add up what is shown of each.
+    """
+    if copies < k:
+        return Published(None, dict.fromkeys(totals))
+    cells = {key: number - number % k if number >= k else None for key, number in totals.items()}
+    hidden = [totals[key] for key, shown in cells.items() if shown is None]
+    rest = min(sum(hidden), max(0, len(hidden) - 1) * (k - 1))
+    whole = sum(shown for shown in cells.values() if shown is not None) + rest - rest % k
+    return Published(whole or None, cells)
 
 
 # --- When to count again --------------------------------------------------------------------------------------------

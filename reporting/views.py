@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization
+from campaigns.models import Campaign, Email
 from campaigns.progress import WATCHED, progress_words
 from consent.selectors import local_day
 from consent.views import rule_table_rows
 from privacy.registers import open_requests
 from reporting.advisor import advise
+from reporting.charts import rate_chart, time_chart
 from reporting.processing import as_csv, as_json, record_of_processing, sub_processors
-from reporting.selectors import LaunchReport, chart_series, get_launch, report_launch, summarize
+from reporting.reports import get_launch, launches_of, report_launch, report_several
+from reporting.selectors import summarize
+from reporting.tables import comparison_table, delivery_table, group_tables
+from websites.models import Website
+
+# Days that reports of several emails can look back.
+PERIODS = (90, 30, 365)
+MOST_COMPARED = 6
 
 
 def dashboard_context(organization: Organization) -> dict[str, Any]:
@@ -27,20 +36,102 @@ def dashboard_context(organization: Organization) -> dict[str, Any]:
     return {"overview": summarize(organization), "requests": requests}
 
 
-def launch_context(organization: Organization, launch_id: int) -> dict[str, Any]:
+def launch_context(organization: Organization, *, launch_id: int, query: QueryDict) -> dict[str, Any]:
     """What the report of one launch shows; 404 for what is not the organization's."""
     launch = get_launch(organization, launch_id)
     if launch is None:
         raise Http404
     report = report_launch(organization, launch)
-    progress = progress_words(organization, launch, now=timezone.now())
+    now = timezone.now()
+    is_watched = launch.mailing.state in WATCHED and launch.mailing.expanded_at is not None
     return {
         "report": report,
-        "chart": _chart(report),
+        "chart": time_chart(
+            report.timeline, by_day=report.by_day, opens=report.opens.base > 0, clicks=report.clicks.base > 0
+        ),
+        "groups": group_tables(report),
         "title": launch.email.name,
-        "progress": progress,
-        "is_watched": launch.mailing.state in WATCHED and launch.mailing.expanded_at is not None,
+        "progress": progress_words(organization, launch, now=now) if is_watched else None,
+        "is_watched": is_watched,
+        # Nothing is extrapolated unless somebody asks for it.
+        "estimate": "estimate" in query,
     }
+
+
+def email_context(organization: Organization, *, email_id: int, query: QueryDict) -> dict[str, Any]:
+    """All launches of an email together."""
+    email = Email.objects.filter(organization=organization, pk=email_id).first()
+    return _several(organization, query, name=_found(email).name, email=email_id)
+
+
+def campaign_context(organization: Organization, *, campaign_id: int, query: QueryDict) -> dict[str, Any]:
+    """The emails of a campaign."""
+    campaign = Campaign.objects.filter(organization=organization, pk=campaign_id).first()
+    return _several(organization, query, name=_found(campaign).name, email__campaign=campaign_id)
+
+
+def website_context(organization: Organization, *, website_id: int, query: QueryDict) -> dict[str, Any]:
+    """The emails of a website."""
+    website = Website.objects.filter(organization=organization, pk=website_id).first()
+    return _several(organization, query, name=_found(website).name, email__campaign__website=website_id)
+
+
+def organization_context(organization: Organization, *, query: QueryDict) -> dict[str, Any]:
+    """All emails."""
+    return _several(organization, query, name=organization.name)
+
+
+def _found[Row](row: Row | None) -> Row:
+    if row is None:
+        raise Http404
+    return row
+
+
+def _several(organization: Organization, query: QueryDict, *, name: str, **filters: int) -> dict[str, Any]:
+    """Launches of the last days together; ``?days=`` of those offered."""
+    asked = query.get("days", "")
+    days = int(asked) if asked in {str(one) for one in PERIODS} else PERIODS[0]
+    since = timezone.now() - timedelta(days=days)
+    report = report_several(organization, launches_of(organization, created_at__gte=since, **filters))
+    opens, clicks = report.figures.opens, report.figures.clicks
+    return {
+        "title": name,
+        "report": report,
+        "chart": time_chart(report.timeline, by_day=report.by_day, opens=opens.base > 0, clicks=clicks.base > 0),
+        "delivery": delivery_table(report.figures.delivery),
+        "days": days,
+        "periods": PERIODS,
+        "estimate": "estimate" in query,
+    }
+
+
+def compare_context(organization: Organization, *, query: QueryDict) -> dict[str, Any]:
+    """Some emails beside each other, in the order in which they were asked for: ``?launch=3&launch=5``."""
+    asked = [int(one) for one in query.getlist("launch") if one.isdecimal() and len(one) < 19][:MOST_COMPARED]
+    found = {launch.pk: launch for launch in launches_of(organization, pk__in=asked)}
+    report = report_several(organization, [found[one] for one in dict.fromkeys(asked) if one in found])
+    named = [(one.launch.email.name, one.figures) for one in report.launches]
+    return {
+        "title": _("Comparison"),
+        "report": report,
+        "comparison": comparison_table(report) if report.launches else None,
+        "opens_chart": rate_chart(_("Opened, of those who could be measured"), [(n, f.opens.people) for n, f in named]),
+        "clicks_chart": rate_chart(
+            _("Clicked, of those who could be measured"), [(n, f.clicks.people) for n, f in named]
+        ),
+        "most": MOST_COMPARED,
+    }
+
+
+# Address, name, template and what is shown. A name begins with the model of the row that its address names.
+REPORT_PAGES: tuple[tuple[str, str, str, Callable[..., dict[str, Any]]], ...] = (
+    ("reports/<int:launch_id>/", "reporting_launch", "reporting/launch.html", launch_context),
+    ("reports/all/", "reporting_organization", "reporting/several.html", organization_context),
+    ("reports/compare/", "reporting_compare", "reporting/compare.html", compare_context),
+    ("reports/email/<int:email_id>/", "campaigns_email_report", "reporting/several.html", email_context),
+    ("reports/campaign/<int:campaign_id>/", "campaigns_campaign_report", "reporting/several.html", campaign_context),
+    ("reports/website/<int:website_id>/", "websites_website_report", "reporting/several.html", website_context),
+)
 
 
 def rule_table_context(organization: Organization, *, now: datetime) -> dict[str, Any]:
@@ -77,31 +168,3 @@ def processing_file(organization: Organization, kind: str, *, now: datetime) -> 
     response["Content-Disposition"] = f'attachment; filename="record-of-processing.{kind}"'
     response["Cache-Control"] = "no-store"
     return response
-
-
-def _chart(report: LaunchReport) -> str:
-    """Data of the line chart. The two lines differ in dash and shade too, for people who see colours differently."""
-    labels, opens, clicks = chart_series(report.timeline, by_day=report.by_day)
-    datasets = []
-    if report.opens.base:
-        datasets.append(
-            {
-                "label": _("Opens"),
-                "data": opens,
-                "borderColor": "#0f7a6e",
-                "backgroundColor": "#0f7a6e",
-                "borderWidth": 2,
-            }
-        )
-    if report.clicks.base:
-        datasets.append(
-            {
-                "label": _("Clicks"),
-                "data": clicks,
-                "borderColor": "#c2570c",
-                "backgroundColor": "#c2570c",
-                "borderDash": [6, 4],
-                "borderWidth": 2,
-            }
-        )
-    return json.dumps({"labels": labels, "datasets": datasets})

@@ -45,6 +45,8 @@ class Migration(migrations.Migration):
                 ),
                 ("total", models.BigIntegerField(default=0)),
                 ("unsubscribed", models.BigIntegerField(default=0)),
+                ("words", models.JSONField(default=list)),
+                ("held", models.JSONField(default=list)),
                 ("counted_at", models.DateTimeField()),
                 ("due_at", models.DateTimeField(db_index=True, null=True)),
                 (
@@ -276,14 +278,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "indexes": [
-                    models.Index(
-                        condition=models.Q(("link_number", 0), models.Q(("human", models.F("placed")), _negated=True)),
-                        fields=["content"],
-                        name="seen_copies_to_place",
-                    ),
-                    models.Index(fields=["organization", "first_at"], name="seen_copies_by_age"),
-                ],
+                "indexes": [models.Index(fields=["organization", "first_at"], name="seen_copies_by_age")],
                 "constraints": [
                     models.UniqueConstraint(fields=("content", "kind", "link_number", "chunk"), name="seen_copies_once")
                 ],

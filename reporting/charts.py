@@ -1,0 +1,146 @@
+"""Charts as lists of points, drawn by templates as SVG: no script, no inline style, and readable without colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils import formats
+from django.utils.translation import gettext as _
+
+from reporting.reports import TimePoint
+from reporting.rules import Rate
+
+WIDTH, HEIGHT = 720, 240
+LEFT, RIGHT, TOP, BOTTOM = 48, 12, 12, 28
+LABELS_BELOW = 6
+# With more points, their marks would be a line of their own.
+MOST_MARKS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A line of the grid, and what it says."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """``look`` tells lines apart by colour, dash and the shape of their marks."""
+
+    label: str
+    look: str
+    points: str
+    marks: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeChart:
+    title: str
+    lines: tuple[Line, ...]
+    below: tuple[Tick, ...]
+    beside: tuple[Tick, ...]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    floor: int = HEIGHT - BOTTOM
+
+
+def time_chart(points: Sequence[TimePoint], *, by_day: bool, opens: bool, clicks: bool) -> TimeChart | None:
+    """Opens and clicks over time, of what was measured at all. None where there is nothing to draw."""
+    series = []
+    if opens:
+        series.append((_("Opens"), "opens", [point.opens for point in points]))
+    if clicks:
+        series.append((_("Clicks"), "clicks", [point.clicks for point in points]))
+    if not points or not series:
+        return None
+    top = _round_up(max(max(numbers) for _label, _look, numbers in series))
+    across = (WIDTH - LEFT - RIGHT) / max(1, len(points) - 1)
+    down = (HEIGHT - TOP - BOTTOM) / top
+
+    def place(number: int, value: int) -> tuple[float, float]:
+        return round(LEFT + number * across, 1), round(HEIGHT - BOTTOM - value * down, 1)
+
+    lines = []
+    for label, look, numbers in series:
+        placed = tuple(place(number, value) for number, value in enumerate(numbers))
+        marks = placed if len(placed) <= MOST_MARKS else ()
+        lines.append(Line(label, look, " ".join(f"{x},{y}" for x, y in placed), marks))
+    every = max(1, -(-len(points) // LABELS_BELOW))
+    kind = "SHORT_DATE_FORMAT" if by_day else "TIME_FORMAT"
+    below = tuple(
+        Tick(place(number, 0)[0], str(formats.date_format(points[number].starts_at, kind)))
+        for number in range(0, len(points), every)
+    )
+    beside = tuple(
+        Tick(place(0, value)[1], str(formats.number_format(value, force_grouping=True)))
+        for value in range(0, top + 1, max(1, top // 4))
+    )
+    return TimeChart(_("Opens and clicks over time"), tuple(lines), below, beside)
+
+
+def _round_up(number: int) -> int:
+    """To a number of which a quarter is easily read: 4, 8, 20, 40, 80, 200, ..."""
+    step = 4
+    while True:
+        for factor in (1, 2, 5):
+            if step * factor >= number:
+                return step * factor
+        step *= 10
+
+
+@dataclass(frozen=True, slots=True)
+class RateBar:
+    """A rate as a point, and the stretch in which it lies with 95 % confidence."""
+
+    label: str
+    percent: float
+    at: float
+    begins: float
+    long: float
+    y: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateChart:
+    title: str
+    bars: tuple[RateBar, ...]
+    ticks: tuple[Tick, ...]
+    height: int
+    width: int = WIDTH
+    left: int = 200
+    right: int = WIDTH - 16
+
+
+ROW = 36
+
+
+def rate_chart(title: str, rates: Sequence[tuple[str, Rate]]) -> RateChart | None:
+    """Rates below each other on one scale; those of which there is none are left out."""
+    drawn = [(label, rate) for label, rate in rates if rate.interval is not None]
+    if not drawn:
+        return None
+    chart = RateChart(title, (), (), height=ROW * len(drawn) + 32)
+    highest = max(rate.interval[1] for _label, rate in drawn if rate.interval is not None)
+    top = next(limit for limit in (5, 10, 25, 50, 100) if limit >= min(100, highest))
+    scale = (chart.right - chart.left) / top
+    bars = []
+    for number, (label, rate) in enumerate(drawn):
+        low, high = rate.interval or (0.0, 0.0)
+        percent = rate.percent or 0.0
+        bars.append(
+            RateBar(
+                label=label if len(label) <= 28 else f"{label[:27]}…",
+                percent=percent,
+                at=round(chart.left + percent * scale, 1),
+                begins=round(chart.left + low * scale, 1),
+                long=round(max(1.0, (high - low) * scale), 1),
+                y=ROW * number + ROW // 2,
+            )
+        )
+    ticks = tuple(Tick(round(chart.left + top * part / 5 * scale, 1), f"{top * part // 5} %") for part in range(6))
+    return RateChart(title, tuple(bars), ticks, height=chart.height)

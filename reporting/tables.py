@@ -1,0 +1,258 @@
+"""Reports as tables: headings and rows, for pages and for whatever exports them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.utils.translation import get_language_info, pgettext
+from django.utils.translation import gettext as _
+
+from consent.selectors import country_name
+from reporting.figures import CountedReport, Delivery, Figures, KindReport
+from reporting.models import Dimension
+from reporting.reports import GroupRow, LaunchReport, SeveralReport, TimePoint
+from reporting.rules import SMALLEST_CROWD, Rate, difference
+
+
+class Unsaid(StrEnum):
+    """What stands where no number does; never 0."""
+
+    NOT_MEASURED = "not_measured"
+    TOO_FEW = "too_few"
+
+
+Cell = str | int | float | datetime | Unsaid | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """``key`` names it in addresses and files. The first column names the row; the others are numbers or words."""
+
+    key: str
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+
+def cell_words(cell: Cell) -> str | None:
+    """The words for a cell without a value; None for every other."""
+    if cell is Unsaid.NOT_MEASURED:
+        return _("not measured")
+    if cell is Unsaid.TOO_FEW:
+        return _("fewer than %(number)s") % {"number": SMALLEST_CROWD}
+    return None
+
+
+def launch_tables(report: LaunchReport) -> list[Table]:
+    """Everything that the report of a launch says."""
+    tables = [
+        delivery_table(report.figures.delivery),
+        summary_table(report.figures),
+        reasons_table("opens-not-measured", _("Why opens are not measured"), report.opens),
+        reasons_table("clicks-not-measured", _("Why clicks are not measured"), report.clicks),
+        time_table(report.timeline, opens=report.opens, clicks=report.clicks),
+        links_table(report),
+    ]
+    return tables + group_tables(report)
+
+
+def several_tables(report: SeveralReport) -> list[Table]:
+    """Everything that the report of several launches says."""
+    return [
+        delivery_table(report.figures.delivery),
+        summary_table(report.figures),
+        reasons_table("opens-not-measured", _("Why opens are not measured"), report.figures.opens),
+        reasons_table("clicks-not-measured", _("Why clicks are not measured"), report.figures.clicks),
+        time_table(report.timeline, opens=report.figures.opens, clicks=report.figures.clicks),
+        emails_table(report),
+    ]
+
+
+def delivery_table(delivery: Delivery) -> Table:
+    rows: list[tuple[Cell, ...]] = [
+        (_("Audience"), delivery.audience),
+        (_("Sent"), delivery.sent),
+        (_("Delivered, as mail servers tell"), delivery.delivered),
+        (_("Bounced or refused"), delivery.bounced),
+        (_("Reported as unwanted"), delivery.complained),
+        (_("Unsubscribed within a week"), delivery.unsubscribed),
+    ]
+    if delivery.sent_outside:
+        rows.append((_("Sent by an outside sender"), delivery.sent_outside))
+    return Table("delivery", _("Delivery"), (_("What"), _("Copies")), tuple(rows))
+
+
+def _rate_cells(rate: Rate | None) -> tuple[Cell, Cell, Cell, Cell]:
+    """People, percent, from, to."""
+    if rate is None:
+        return (Unsaid.TOO_FEW,) * 4
+    if not rate.measured:
+        return (Unsaid.NOT_MEASURED,) * 4
+    low, high = rate.interval or (None, None)
+    return rate.count, rate.percent, low, high
+
+
+def summary_table(figures: Figures) -> Table:
+    """Opens and clicks: bases, people and totals by who caused them, and the totals without anybody behind them."""
+    headings = (
+        _("What"), _("Measurable"), _("Not measured"), _("People"), _("%"), _("at least %"), _("at most %"),
+        _("Total"), _("People, possibly automatic"), _("Total, possibly automatic"), _("People, automatic only"),
+        _("Total, automatic"), _("Counted anonymously: copies"), _("Counted anonymously: total"),
+    )  # fmt: skip
+    rows = [
+        _summary(_("Opens"), figures.opens, figures.counted_opens),
+        _summary(_("Clicks"), figures.clicks, figures.counted_clicks),
+    ]
+    return Table("summary", _("Opens and clicks"), headings, tuple(rows))
+
+
+def _summary(name: str, kind: KindReport, counted: CountedReport) -> tuple[Cell, ...]:
+    numbers: tuple[Cell, ...] = (
+        kind.total_human, kind.people_unsure, kind.total_unsure, kind.people_machine, kind.total_machine,
+    )  # fmt: skip
+    anonymous: Cell = counted.hits
+    if counted.hits is None:
+        anonymous = Unsaid.TOO_FEW if counted.copies else Unsaid.NOT_MEASURED
+    return (
+        name,
+        kind.base,
+        kind.not_measured_count,
+        *_rate_cells(kind.people),
+        *(numbers if kind.base else (Unsaid.NOT_MEASURED,) * len(numbers)),
+        counted.copies,
+        anonymous,
+    )
+
+
+def reasons_table(key: str, title: str, kind: KindReport) -> Table:
+    return Table(key, title, (_("Why"), _("Copies")), tuple(kind.not_measured))
+
+
+def time_table(points: Sequence[TimePoint], *, opens: KindReport, clicks: KindReport) -> Table:
+    rows = tuple(
+        (
+            point.starts_at,
+            point.opens if opens.base else Unsaid.NOT_MEASURED,
+            point.clicks if clicks.base else Unsaid.NOT_MEASURED,
+        )
+        for point in points
+    )
+    return Table("time", _("Over time"), (pgettext("period", "From"), _("Opens"), _("Clicks")), rows)
+
+
+def links_table(report: LaunchReport) -> Table:
+    headings = (
+        _("No."), _("Link"), _("Address"), _("People"), _("%"), _("at least %"), _("at most %"), _("Clicks"),
+        _("Possibly automatic"), _("Automatic"), _("Counted anonymously"),
+    )  # fmt: skip
+    rows = []
+    for link in report.links:
+        totals: tuple[Cell, ...] = (link.clicks, link.clicks_unsure, link.clicks_machine)
+        counted: Cell = link.counted
+        if link.counted is None:
+            counted = Unsaid.TOO_FEW if report.figures.counted_clicks.copies else Unsaid.NOT_MEASURED
+        rows.append(
+            (
+                link.number, link.label, link.url, *_rate_cells(link.people),
+                *(totals if link.people.measured else (Unsaid.NOT_MEASURED,) * 3), counted,
+            )
+        )  # fmt: skip
+    return Table("links", _("Links"), headings, tuple(rows))
+
+
+# --- Groups ---------------------------------------------------------------------------------------------------------
+
+
+def group_tables(report: LaunchReport) -> list[Table]:
+    """By country, language and mail domain; those without any group that is large enough are left out."""
+    titles = {
+        Dimension.COUNTRY: ("countries", _("By country")),
+        Dimension.LANGUAGE: ("languages", _("By language")),
+        Dimension.DOMAIN: ("domains", _("By mail domain")),
+    }
+    return [_group_table(*titles[dimension], dimension, rows) for dimension, rows in report.groups.items() if rows]
+
+
+def _group_table(key: str, title: str, dimension: Dimension, groups: Sequence[GroupRow]) -> Table:
+    headings = (
+        _("Group"), _("Sent"), _("Delivered"), _("Bounced"), _("Complaints"), _("Opened"), _("Opened %"),
+        _("Clicked"), _("Clicked %"),
+    )  # fmt: skip
+    rows = tuple(
+        (
+            _group_name(dimension, group.value), group.sent, group.delivered, group.bounced, group.complained,
+            *_rate_cells(group.opened)[:2], *_rate_cells(group.clicked)[:2],
+        )
+        for group in groups
+    )  # fmt: skip
+    note = _("Groups of fewer than %(number)s people are among all others.") % {"number": SMALLEST_CROWD}
+    return Table(key, title, headings, rows, note)
+
+
+def _group_name(dimension: Dimension, value: str) -> str:
+    if not value:
+        return _("all others")
+    if dimension == Dimension.COUNTRY:
+        return str(country_name(value))
+    if dimension == Dimension.LANGUAGE:
+        try:
+            return str(get_language_info(value)["name_translated"])
+        except KeyError:
+            return value
+    return value
+
+
+# --- Several emails -------------------------------------------------------------------------------------------------
+
+
+def emails_table(report: SeveralReport) -> Table:
+    """Each launch in a row, newest first."""
+    headings = (
+        _("Email"), _("Sent on"), _("Sent"), _("Bounced"), _("Complaints"), _("Opens measurable"), _("Opened"),
+        _("Opened %"), _("at least %"), _("at most %"), _("Clicks measurable"), _("Clicked"), _("Clicked %"),
+        _("at least %"), _("at most %"),
+    )  # fmt: skip
+    rows = tuple(
+        (
+            one.launch.email.name, one.launch.mailing.not_before, one.figures.delivery.sent,
+            one.figures.delivery.bounced, one.figures.delivery.complained, one.figures.opens.base,
+            *_rate_cells(one.figures.opens.people), one.figures.clicks.base, *_rate_cells(one.figures.clicks.people),
+        )
+        for one in report.launches
+    )  # fmt: skip
+    return Table("emails", _("Emails"), headings, rows)
+
+
+def comparison_table(report: SeveralReport) -> Table:
+    """Each email beside the first: how many points of percent it lies above, where that can be told."""
+    headings = (_("Email"), _("Opened %"), _("Opens, beside the first"), _("Clicked %"), _("Clicks, beside the first"))
+    rows = []
+    for one in report.launches:
+        cells: list[Cell] = [one.launch.email.name]
+        for kind, first in (
+            (one.figures.opens, report.launches[0].figures.opens),
+            (one.figures.clicks, report.launches[0].figures.clicks),
+        ):
+            cells += [
+                _rate_cells(kind.people)[1],
+                "–" if kind is first else difference_words(kind.people, first.people),
+            ]
+        rows.append(tuple(cells))
+    return Table("comparison", _("Comparison"), headings, tuple(rows))
+
+
+def difference_words(rate: Rate, first: Rate) -> str:
+    """Whether one rate is higher than another, as far as the people who could be measured can tell."""
+    between = difference(rate, first)
+    if between is None:
+        return _("not enough people to tell")
+    low, high = between
+    if low > 0:
+        return _("higher by %(low)s to %(high)s points") % {"low": low, "high": high}
+    if high < 0:
+        return _("lower by %(low)s to %(high)s points") % {"low": -high, "high": -low}
+    return _("cannot be told apart")

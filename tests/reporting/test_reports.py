@@ -1,0 +1,283 @@
+"""Reports: bases frozen at send, small groups kept together, "not measured" never as 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Organization
+from campaigns.models import Campaign, Email, Launch
+from common.keys import new_key
+from common.tenancy import tenant
+from consent.models import Topic
+from consent.rules import ChoiceValue, Source
+from consent.services import record_choice
+from delivery.models import ContentSnapshot, Mailing, Message
+from participants.models import Participant
+from reporting import counting, tasks
+from reporting.models import Dimension
+from reporting.reports import get_launch, launches_of, report_launch, report_several
+from reporting.tables import Unsaid, group_tables, launch_tables, several_tables
+from tests.support.cast import Cast
+from tests.support.hits import Copies, batch_of, forget_hits, make_copies, store
+from tracking.models import AnonymousTotal, HitKind, TrackedContent, TrackedMessage
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+YES = {"opens": "individual", "clicks": "individual", "opens_reason": "person_said_yes"}
+ANONYMOUS = {"opens": "anonymous", "clicks": "anonymous", "opens_reason": "no_answer"}
+
+
+@dataclass
+class Sending:
+    """An email that was sent to some people."""
+
+    copies: Copies
+    launch: Launch
+
+    @property
+    def organization(self) -> Organization:
+        return self.copies.organization
+
+    def send(self, many: int, *, country: str = "BE", domain: str = "mail.example", **level: str) -> list[str]:
+        """Copies of so many people; the keys of those that are measured one by one."""
+        level = {"opens": "none", "clicks": "none", "opens_reason": "person_said_no"} | level
+        level.setdefault("clicks_reason", level["opens_reason"])
+        keys = []
+        for _ in range(many):
+            address = f"{new_key().hex}@{domain}"
+            with tenant(self.organization.pk):
+                person = Participant.objects.create(
+                    organization=self.organization, email=address, email_norm=address, country=country, locale="fr-BE"
+                )
+            measured = level["opens"] == "individual"
+            copy = self.copies.copy(person, **{name: level[name] for name in ("opens", "clicks")}) if measured else None
+            with tenant(self.organization.pk):
+                Message.objects.create(
+                    organization=self.organization, mailing=self.launch.mailing, participant=person, status="sent",
+                    tracked_message=copy, sent_at=timezone.now(), **level,
+                )  # fmt: skip
+            if copy is not None:
+                keys.append(copy.key.hex)
+        return keys
+
+    def count(self) -> None:
+        tasks.count_hits()
+        tasks.count_hits()
+        counting.count_mailing(self.organization.pk, self.launch.mailing_id, now=timezone.now())
+
+
+def make_sending(copies: Copies, name: str = "November") -> Sending:
+    organization, website = copies.organization, copies.website
+    now = timezone.now() - timedelta(hours=3)
+    with tenant(organization.pk):
+        links = [{"number": number, "url": f"https://bread.example/{number}", "label": "Loaf"} for number in (1, 2, 3)]
+        TrackedContent.objects.filter(pk=copies.content.pk).update(links=links)
+        snapshot = ContentSnapshot.objects.create(
+            organization=organization, website=website, tracked_content=copies.content, compiled={}
+        )
+        mailing = Mailing.objects.create(
+            organization=organization, website=website, snapshot=snapshot, purpose="marketing", state="done",
+            not_before=now, expanded_at=now, finished_at=now,
+        )  # fmt: skip
+        campaign, _ = Campaign.objects.get_or_create(organization=organization, website=website, name="Autumn")
+        topic, _ = Topic.objects.get_or_create(organization=organization, website=website, name="News")
+        email = Email.objects.create(organization=organization, campaign=campaign, name=name, subject="x", topic=topic)
+        launch = Launch.objects.create(organization=organization, email=email, mailing=mailing)
+    return Sending(copies, launch)
+
+
+@pytest.fixture
+def sending(transactional_db: None, cast: Cast) -> Sending:
+    forget_hits()
+    return make_sending(make_copies(cast.bakery))
+
+
+def report_of(sending: Sending):  # type: ignore[no-untyped-def]
+    with tenant(sending.organization.pk):
+        launch = get_launch(sending.organization, sending.launch.pk)
+        assert launch is not None
+        return report_launch(sending.organization, launch)
+
+
+def count_anonymously(sending: Sending, link: int, hits: int, kind: HitKind = HitKind.CLICK) -> None:
+    with tenant(sending.organization.pk):
+        AnonymousTotal.objects.create(
+            organization_id=sending.organization.pk, content=sending.copies.content, kind=kind, link_number=link,
+            actor=1, hits=hits,
+        )  # fmt: skip
+
+
+def test_u2_a_choice_changed_after_sending_leaves_rates_unchanged(sending: Sending) -> None:
+    keys = sending.send(20, **YES)
+    sending.send(5)
+    store(batch_of(*keys[:6]))
+    sending.count()
+    before = report_of(sending)
+    assert (before.opens.base, before.opens.people.count, before.opens.not_measured_count) == (20, 6, 5)
+    with tenant(sending.organization.pk):
+        opener = TrackedMessage.objects.select_related("participant").get(key=keys[0]).participant
+        silent = Participant.objects.filter(messages__opens="none").first()
+        for person, value in ((opener, ChoiceValue.NO), (silent, ChoiceValue.YES)):
+            moment = timezone.now()
+            record_choice(
+                sending.organization, person, opens=value, clicks=value, source=Source.PERSON, method="test",
+                happened_at=moment, now=moment, scope=sending.copies.website.consent_scope, wording="May we measure?",
+            )  # fmt: skip
+    tasks.forget_seen_copies()
+    sending.count()
+    after = report_of(sending)
+    assert (after.opens, after.clicks, after.groups) == (before.opens, before.clicks, before.groups)
+    assert after.opens.people.percent == 30.0
+
+
+def test_u2_under_never_a_report_says_not_measured_and_keeps_what_servers_told(sending: Sending, cast: Cast) -> None:
+    sending.send(12, opens_reason="website_never_tracks")
+    with tenant(sending.organization.pk):
+        Message.objects.filter(pk=Message.objects.first().pk).update(news="hard_bounce")  # type: ignore[union-attr]
+    sending.count()
+    report = report_of(sending)
+    assert not report.figures.anything_measured
+    assert report.figures.delivery.bounced == 1
+    summary = next(table for table in launch_tables(report) if table.key == "summary")
+    for row in summary.rows:
+        assert row[1] == 0, "the base"
+        assert set(row[3:12]) == {Unsaid.NOT_MEASURED}
+    client = Client()
+    client.force_login(cast.ana)
+    page = client.get(reverse("admin:reporting_launch", args=[sending.launch.pk])).content.decode()
+    assert page.count("not measured") >= 2
+    assert '<svg class="reports-chart"' not in page
+
+
+def test_u3_small_groups_are_kept_together_and_cannot_be_subtracted(sending: Sending) -> None:
+    big = sending.send(15, country="FR", domain="large.example", **YES)
+    small = sending.send(3, country="DE", domain="family.example", **YES)
+    sending.send(12, country="IT", domain="twelve.example", **YES)
+    store(batch_of(*big[:5], *small))
+    sending.count()
+    groups = report_of(sending).groups
+    countries = {row.value: row.copies for row in groups[Dimension.COUNTRY]}
+    assert countries == {"FR": 15, "": 15}, "three Germans alone could be had by subtraction"
+    assert {row.value for row in groups[Dimension.DOMAIN]} == {"large.example", ""}
+    opened = {row.value: row.opened.count for row in groups[Dimension.COUNTRY] if row.opened}
+    assert opened == {"FR": 5, "": 3}
+    tables = {table.key: table for table in group_tables(report_of(sending))}
+    assert set(tables) == {"countries", "languages", "domains"}
+    # More people come to be counted, and the groups stay what they were.
+    sending.send(20, country="DE", domain="family.example", **YES)
+    sending.count()
+    assert {row.value for row in report_of(sending).groups[Dimension.COUNTRY]} == {"FR", ""}
+
+
+def test_u3_a_group_with_a_small_base_shows_no_rate(sending: Sending) -> None:
+    sending.send(15, country="FR", **YES)
+    sending.send(14, country="DE", **YES)
+    sending.send(4, country="IT", **YES)
+    sending.send(8, country="IT")
+    sending.count()
+    rates = {row.value: row.opened for row in report_of(sending).groups[Dimension.COUNTRY]}
+    assert rates["IT"] is None
+    assert rates["DE"] is None, "the base of the Italians is the whole less the others"
+    assert rates["FR"] is not None
+
+
+def test_u3_a_campaign_adds_up_what_its_emails_show(sending: Sending, cast: Cast) -> None:
+    other = make_sending(make_copies(sending.organization), "December")
+    sending.send(30, **ANONYMOUS)
+    other.send(30, **ANONYMOUS)
+    for link, hits in ((1, 25), (2, 14), (3, 4)):
+        count_anonymously(sending, link, hits)
+    count_anonymously(other, 1, 7)
+    with tenant(sending.organization.pk):
+        several = report_several(sending.organization, launches_of(sending.organization))
+    links = {link.number: link.counted for link in report_of(sending).links}
+    assert links == {1: 20, 2: 10, 3: None}
+    assert report_of(sending).figures.counted_clicks.hits == 30
+    assert report_of(other).figures.counted_clicks.hits is None
+    assert several.figures.counted_clicks.hits == 30, "not 50, or December could be had by subtraction"
+    assert several.too_small == 2
+    # Nobody stands behind them: they are in no rate.
+    assert several.figures.clicks.base == 0
+
+
+def test_nothing_is_extrapolated_unless_asked_for(sending: Sending, cast: Cast) -> None:
+    keys = sending.send(110, **YES)
+    sending.send(20)
+    store(batch_of(*keys[:40]))
+    sending.count()
+    client = Client()
+    client.force_login(cast.ana)
+    address = reverse("admin:reporting_launch", args=[sending.launch.pk])
+    assert "opens-estimate" not in client.get(address).content.decode()
+    asked = client.get(address, {"estimate": ""}).content.decode()
+    assert "opens-estimate" in asked
+    assert "Nobody knows whether they did" in asked
+
+
+def test_pages_take_the_same_queries_whatever_the_size(sending: Sending, cast: Cast) -> None:
+    client = Client()
+    client.force_login(cast.ana)
+    pages = [
+        reverse("admin:reporting_launch", args=[sending.launch.pk]),
+        reverse("admin:reporting_organization"),
+        reverse("admin:campaigns_campaign_report", args=[sending.launch.email.campaign_id]),
+        reverse("admin:websites_website_report", args=[sending.copies.website.pk]),
+        reverse("admin:campaigns_email_report", args=[sending.launch.email_id]),
+        reverse("admin:reporting_compare") + f"?launch={sending.launch.pk}",
+    ]
+
+    def queries() -> list[int]:
+        found = []
+        for page in pages:
+            with CaptureQueriesContext(connection) as captured:
+                assert client.get(page).status_code == 200
+            found.append(len(captured))
+        return found
+
+    store(batch_of(*sending.send(12, **YES)))
+    sending.count()
+    queries()
+    few = queries()
+    for name in ("December", "January"):
+        other = make_sending(make_copies(sending.organization), name)
+        store(batch_of(*other.send(12, country="FR", **YES)))
+        other.count()
+    store(batch_of(*sending.send(15, country="IT", **YES), kind=HitKind.CLICK, link_number=2))
+    sending.count()
+    assert queries() == few
+
+
+def test_emails_are_compared_with_what_chance_may_do(sending: Sending, cast: Cast) -> None:
+    other = make_sending(make_copies(sending.organization), "December")
+    mine, theirs = sending.send(60, **YES), other.send(60, **YES)
+    store(batch_of(*mine[:10]))
+    store(batch_of(*theirs[:40]))
+    sending.count()
+    other.count()
+    client = Client()
+    client.force_login(cast.ana)
+    page = client.get(
+        reverse("admin:reporting_compare"), {"launch": [sending.launch.pk, other.launch.pk, "x", "999999"]}
+    ).content.decode()
+    assert "higher by" in page
+    assert "cannot be told apart" in page, "the clicks: nobody clicked"
+    assert page.count("reports-stretch") == 4
+
+
+def test_tables_are_complete_and_plain(sending: Sending) -> None:
+    """What an export walks: rows as wide as their headings, of plain values."""
+    store(batch_of(*sending.send(12, **YES)))
+    sending.count()
+    with tenant(sending.organization.pk):
+        several = report_several(sending.organization, launches_of(sending.organization))
+    for table in launch_tables(report_of(sending)) + several_tables(several):
+        for row in table.rows:
+            assert len(row) == len(table.headings), table.key
+            assert all(value is None or isinstance(value, str | int | float | datetime) for value in row)
