@@ -45,6 +45,31 @@ def _day_widget() -> forms.DateInput:
     return forms.DateInput(attrs={"type": "date", "class": " ".join(INPUT_CLASSES)}, format="%Y-%m-%d")
 
 
+def _day(label: Any) -> forms.DateField:
+    """The day of something that may have been done over a longer time."""
+    latest = gettext_lazy("The latest day, when it was done over a longer time.")
+    return forms.DateField(required=False, label=label, help_text=latest, widget=_day_widget())
+
+
+def _evidence(help_text: Any = "") -> forms.CharField:
+    return forms.CharField(
+        max_length=1000,
+        required=False,
+        label=gettext_lazy("Where the evidence can be looked up"),
+        help_text=help_text,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
+def _voucher() -> forms.CharField:
+    return forms.CharField(
+        max_length=200,
+        required=False,
+        label=gettext_lazy("Who vouches for it"),
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
 def notice_name(notice: Notice) -> str:
     """A version of the notice of a website."""
     values = {
@@ -121,30 +146,15 @@ class PlanForm(forms.Form):
         label=gettext_lazy("Where the answers were collected"),
         widget=UnfoldAdminTextInputWidget,
     )
-    collected_at = forms.DateField(
-        required=False,
-        label=gettext_lazy("When"),
-        help_text=gettext_lazy("The latest day, when it was done over a longer time."),
-        widget=_day_widget(),
-    )
+    collected_at = _day(gettext_lazy("When"))
     wording = forms.CharField(
         max_length=5000,
         required=False,
         label=gettext_lazy("The wording that people saw"),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )
-    evidence = forms.CharField(
-        max_length=1000,
-        required=False,
-        label=gettext_lazy("Where the evidence can be looked up"),
-        widget=UnfoldAdminTextInputWidget,
-    )
-    vouched_by = forms.CharField(
-        max_length=200,
-        required=False,
-        label=gettext_lazy("Who vouches for it"),
-        widget=UnfoldAdminTextInputWidget,
-    )
+    evidence = _evidence()
+    vouched_by = _voucher()
 
     scope = forms.ModelChoiceField(
         queryset=ConsentScope.objects.none(),
@@ -167,31 +177,10 @@ class PlanForm(forms.Form):
         empty_label=gettext_lazy("Choose…"),
         widget=UnfoldAdminSelectWidget,
     )
-    informed_collected_at = forms.DateField(
-        required=False,
-        label=gettext_lazy("When their addresses came in"),
-        help_text=gettext_lazy("The latest day, when it was done over a longer time."),
-        widget=_day_widget(),
-    )
-    informed_informed_at = forms.DateField(
-        required=False,
-        label=gettext_lazy("When they were informed"),
-        help_text=gettext_lazy("The latest day, when it was done over a longer time."),
-        widget=_day_widget(),
-    )
-    informed_evidence = forms.CharField(
-        max_length=1000,
-        required=False,
-        label=gettext_lazy("Where the evidence can be looked up"),
-        help_text=gettext_lazy("The message that told them, and the list of whom it reached."),
-        widget=UnfoldAdminTextInputWidget,
-    )
-    informed_vouched_by = forms.CharField(
-        max_length=200,
-        required=False,
-        label=gettext_lazy("Who vouches for it"),
-        widget=UnfoldAdminTextInputWidget,
-    )
+    informed_collected_at = _day(gettext_lazy("When their addresses came in"))
+    informed_informed_at = _day(gettext_lazy("When they were informed"))
+    informed_evidence = _evidence(gettext_lazy("The message that told them, and the list of whom it reached."))
+    informed_vouched_by = _voucher()
 
     def __init__(self, *args: Any, organization: Organization, source: Import, author: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

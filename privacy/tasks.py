@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from celery import shared_task
-from django.db import DatabaseError
 from django.utils import timezone
 
 from accounts.models import JournalMark, Organization
@@ -95,5 +94,6 @@ def _organizations() -> Iterator[Organization]:
 def _noting_failure() -> Iterator[None]:
     try:
         yield
-    except DatabaseError as error:
-        logger.warning("a duty of an organization failed, and is tried again next time: %s", type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - whatever one of them has, the others are not kept waiting for it
+        # Without its words, in which an address may stand.
+        logger.error("a duty of an organization failed, and is tried again next time: %s", type(error).__name__)

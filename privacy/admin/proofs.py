@@ -15,6 +15,7 @@ from privacy.admin.forms import FindProofForm, ReasonForm
 from privacy.models import ProofOpening, SealedProof
 from privacy.services.proofs import (
     ProofRefused,
+    acts_on,
     agree_to_open,
     ask_to_open,
     decline_to_open,
@@ -47,7 +48,7 @@ class ProofPages(DutyPages):
             media=form.media,
             found=found,
             reason_form=ReasonForm(),
-            openings=openings[:50],
+            openings=[(one, acts_on(organization, one, actor=member_of(request))) for one in openings[:50]],
             total=SealedProof.objects.filter(organization=organization).count(),
         )
 

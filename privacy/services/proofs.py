@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Membership, Organization, User
 from common.crypto import decrypt_secret, encrypt_secret
 from consent.selectors import local_day
@@ -56,6 +57,7 @@ def ask_to_open(
         raise ProofRefused(_("Say what the proof is needed for: the reason is kept."))
     if _role(organization, actor) not in ("owner", "dpo"):
         raise ProofRefused(_("An owner and the data protection officer open a proof together."))
+    audit.record(organization, actor=actor, action="proof:ask", target=f"proof {proof.pk}", now=now)
     return ProofOpening.objects.create(
         organization=organization, proof=proof, reason=reason.strip()[:500], asked_by=actor, asked_at=now
     )
@@ -74,7 +76,23 @@ def agree_to_open(organization: Organization, opening: ProofOpening, *, actor: U
             raise ProofRefused(_("An owner and the data protection officer open a proof together."))
         current.agreed_by, current.agreed_at = actor, now
         current.save(update_fields=["agreed_by", "agreed_at"])
+        named = f"proof {current.proof_id}"
+        audit.record(organization, actor=actor, action="proof:agree", target=named, now=now)
     return current
+
+
+def acts_on(organization: Organization, opening: ProofOpening, *, actor: User) -> list[str]:
+    """What a member can do about somebody's wish to open a proof: ``agree``, ``decline``, ``read``."""
+    if opening.declined_at is not None or opening.proof_id is None:
+        return []
+    if opening.agreed_at is not None:
+        return ["read"] if actor.pk in (opening.asked_by_id, opening.agreed_by_id) else []
+    agrees = may_open_proof(
+        asked_role=_role(organization, opening.asked_by),
+        agreed_role=_role(organization, actor),
+        same_person=opening.asked_by_id == actor.pk,
+    )
+    return ["agree", "decline"] if agrees else ["decline"]
 
 
 def decline_to_open(organization: Organization, opening: ProofOpening, *, now: datetime) -> ProofOpening:

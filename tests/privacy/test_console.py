@@ -175,12 +175,17 @@ def test_d2_a_proof_is_opened_by_owner_and_officer_together(cast: Cast, person: 
     client.post(asked[1], {"reason": "a court asks"})
     with tenant(cast.bakery.pk):
         opening = ProofOpening.objects.get()
+    own = texts(client.get(address("proofs")))
+    assert ">Decline<" in own
+    assert ">Agree<" not in own
     for act in ("agree", "read"):
         client.post(address("proof_decide", opening.pk, act))
     refresh(cast, opening)
     assert (opening.agreed_at, opening.readings) == (None, [])
     client.force_login(cast.ana)
+    assert ">Agree<" in texts(client.get(address("proofs")))
     client.post(address("proof_decide", opening.pk, "agree"))
+    assert ">Read<" in texts(client.get(address("proofs")))
     proof = client.post(address("proof_decide", opening.pk, "read")).json()
     assert proof["email"] == "jane@home.example"
     assert proof["choice_history"][0]["wording"] == "May we measure?"
