@@ -1,6 +1,6 @@
 # One command per need; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run engines seed test check bench bench-tracking bench-import bench-launch bench-sending bench-reporting torture-sending prove-consent requirements clean
+.PHONY: help bootstrap run engines seed test check bench bench-tracking bench-import bench-launch bench-sending bench-reporting torture-sending torture-tracking fuzz-tracking prove-consent requirements clean
 
 PYTHON_BIN := .venv/bin/python
 
@@ -45,6 +45,12 @@ bench-import: bootstrap ## A million participants
 
 torture-sending: bootstrap ## Kill everything while 10,000 messages leave (TORTURE="--control" breaks the workers)
 	@$(PYTHON_BIN) -m bench.torture_sending $(TORTURE)
+
+torture-tracking: bootstrap ## Kill web processes and PostgreSQL while mail is opened (TORTURE="--control" breaks the recorder)
+	@$(PYTHON_BIN) -m bench.torture_tracking $(TORTURE)
+
+fuzz-tracking: bootstrap ## A million broken keys, signatures, paths and headers
+	@$(PYTHON_BIN) -m bench.fuzz_tracking $(FUZZ)
 
 prove-consent: bootstrap ## What a data protection officer can check: docs/proofs.md (PROVE="--histories 2000")
 	@$(PYTHON_BIN) -m proofs $(PROVE)
