@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization, User
 from campaigns.forecasts import untracked_of
 from campaigns.lint import review_draft
@@ -19,7 +20,7 @@ from campaigns.models import Email, EmailKind, Launch, Repeat, Variant
 from campaigns.refusals import LaunchRefused
 from campaigns.rendering import problems_of
 from campaigns.repeats import RepeatPlan, next_round, people_still_meant, problems_of_repeat
-from campaigns.schedules import due_at_home, earliest_start, schedule_of, write_messages
+from campaigns.schedules import due_at_home, earliest_start, one_each, schedule_of, write_messages
 from campaigns.segments import EVERYBODY, Narrowing
 from campaigns.selectors import audience_of, is_exempt_approved, launches_of, many_people
 from campaigns.splitting import people_of_version
@@ -164,6 +165,8 @@ def create_launch(
             to_those=plan.to_those,
             most_times=plan.most_times,
         )
+    # A round that comes by itself was asked for by nobody now.
+    audit.record(organization, actor=author, action="launch:begin", target=f"email {email.pk}", now=now)
     return Launch.objects.create(
         organization=organization,
         email=email,
@@ -210,7 +213,6 @@ INSERT INTO delivery_message (organization_id, mailing_id, participant_id, refer
                               queued_at)
 SELECT %s, %s, audience.id, {NEW_KEYS}, 'queued', '', '', '', '', 0, '', '', '', '', %s
   FROM ({{audience}}) AS audience CROSS JOIN LATERAL {random_bits("audience.id", "%s")}
-    ON CONFLICT (mailing_id, participant_id) WHERE NOT by_call DO NOTHING
 """  # noqa: S608 - made of constants
 
 
@@ -251,7 +253,7 @@ def _write(
             return write_messages(organization, mailing, schedule, (query, parameters), now=now)
         with connection.cursor() as cursor:
             values = [organization.pk, mailing.pk, now, *parameters, new_secret()]
-            cursor.execute(_EXPAND.format(audience=query), values)
+            cursor.execute(_EXPAND.format(audience=query) + one_each(mailing), values)
             return int(cursor.rowcount)
 
 

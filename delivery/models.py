@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Value
+from django.db.models.functions import NullIf
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -120,9 +121,9 @@ class Message(BulkTenantModel):
         Mailing, on_delete=models.CASCADE, related_name="messages", db_constraint=False, db_index=False
     )
     # Empty once the person was erased: what was sent and decided stays in the counts, and names nobody (rule D2).
-    # ``participants.services.keep_people`` sees to it that nobody else is missing.
+    # ``participants.services.keep_people`` sees to it that nobody else is missing. Found by ``one_message_per_person``.
     participant = models.ForeignKey(
-        Participant, on_delete=models.SET_NULL, null=True, related_name="messages", db_constraint=False
+        Participant, on_delete=models.SET_NULL, null=True, related_name="messages", db_constraint=False, db_index=False
     )
     # In the Message-ID and the envelope; stands for the message towards mail servers.
     reference = models.UUIDField(db_default=RandomUUID(), unique=True)
@@ -146,6 +147,7 @@ class Message(BulkTenantModel):
     opens_reason = models.CharField(max_length=40, blank=True)
     clicks_reason = models.CharField(max_length=40, blank=True)
     decided_at = models.DateTimeField(null=True)
+    # Most copies have none: the index of the database leaves them out.
     tracked_message = models.OneToOneField(
         TrackedMessage, on_delete=models.SET_NULL, null=True, related_name="message", db_constraint=False
     )
@@ -170,9 +172,13 @@ class Message(BulkTenantModel):
 
     class Meta:
         constraints = (
-            # One copy each, even if the expansion runs again.
+            # One copy each, even if the expansion runs again; NULL, as which a call counts, differs from any other.
+            # An index of all rows with the person first, so that it also finds what somebody got.
             models.UniqueConstraint(
-                fields=["mailing", "participant"], name="one_message_per_person", condition=models.Q(by_call=False)
+                models.F("participant"),
+                models.F("mailing"),
+                NullIf("by_call", Value(True)),
+                name="one_message_per_person",
             ),
             models.UniqueConstraint(
                 fields=["web_version_key"],
