@@ -52,7 +52,7 @@ def rule(cast: Cast, website: Website, now: datetime) -> InactivityRule:
 def people(cast: Cast, website: Website, now: datetime) -> dict[str, Participant]:
     """One of them is silent; each of the others has a reason of their own to be left alone."""
     topic = make_topic(cast.bakery, website)
-    names = ("silent", "answered", "bounced", "fresh", "opened")
+    names = ("silent", "answered", "bounced", "fresh", "opened", "unconfirmed")
     made = {name: make_participant(cast.bakery, f"{name}@b.example", now=now - LONG) for name in names}
     for name, person in made.items():
         subscribed_at = now - timedelta(days=5) if name == "fresh" else now - LONG
@@ -61,7 +61,15 @@ def people(cast: Cast, website: Website, now: datetime) -> dict[str, Participant
     with tenant(cast.bakery.pk):
         suppress(cast.bakery, made["bounced"].email_norm, reason="bounced", source="test", now=now)
         LastOpenDay.objects.create(organization_id=cast.bakery.pk, participant=made["opened"], day=now.date())
+        # Gets nothing yet, so there is nothing to stay for.
+        Subscription.objects.filter(participant=made["unconfirmed"]).update(pending_since=now - LONG)
     return made
+
+
+def _days_around(cast: Cast, first_kept: datetime) -> tuple[datetime, datetime]:
+    """The last moment that is too old, and the first that is not, on the clock of the organization."""
+    begin = datetime.combine(first_kept, time.min, tzinfo=ZoneInfo(cast.bakery.timezone))
+    return begin - timedelta(seconds=1), begin
 
 
 def asked(cast: Cast, rule: InactivityRule, now: datetime) -> set[str]:
@@ -75,6 +83,29 @@ def test_u6_whoever_did_something_cannot_be_reached_or_is_new_is_not_asked(
 ) -> None:
     # No website keeps the day of a last open unless it is set to: then it says nothing.
     assert asked(cast, rule, now) == {"silent", "opened"}
+
+
+def test_u6_the_months_end_with_a_day_and_another_website_is_another_rule(
+    cast: Cast, website: Website, rule: InactivityRule, now: datetime
+) -> None:
+    topic = make_topic(cast.bakery, website)
+    elsewhere = make_topic(cast.bakery, make_website(cast.bakery, cast.ana, name="Cakes", now=now - LONG))
+    too_old, first_kept = _days_around(cast, now.replace(year=now.year - 2))
+    for name, since, what in (("old", too_old, topic), ("day", first_kept, topic), ("cakes", too_old, elsewhere)):
+        person = make_participant(cast.bakery, f"{name}@b.example", now=since)
+        subscribe_to(cast.bakery, person, what, now=since)
+    assert asked(cast, rule, now) == {"old"}
+
+
+def test_u6_an_address_that_takes_no_mail_is_told_apart_and_keeps_nobody_waiting(
+    cast: Cast, rule: InactivityRule, people: dict[str, Participant], now: datetime
+) -> None:
+    broken = people["silent"]
+    with tenant(cast.bakery.pk):
+        Participant.objects.filter(pk=broken.pk).update(email="no address")
+        switch_rule(cast.bakery, rule, on=True, actor=cast.dana, now=now)
+    report = apply_rule(cast.bakery, rule, now=now)
+    assert (report.asked, report.unreachable) == (1, [broken.pk])
 
 
 def test_s8_the_last_open_day_counts_where_the_website_keeps_it_and_that_there_is_none_says_nothing(
@@ -156,12 +187,6 @@ def test_u4_a_dry_run_counts_what_the_next_run_removes_and_removes_nothing(
     with tenant(bakery.pk):
         assert ServiceMessage.objects.get().participant_id == anna.pk
         assert not CaughtMessage.objects.exists()
-
-
-def _days_around(cast: Cast, first_kept: datetime) -> tuple[datetime, datetime]:
-    """The last moment that is too old, and the first that is not, on the clock of the organization."""
-    begin = datetime.combine(first_kept, time.min, tzinfo=ZoneInfo(cast.bakery.timezone))
-    return begin - timedelta(seconds=1), begin
 
 
 def test_u4_what_is_as_old_as_the_limit_is_kept_and_what_is_older_by_a_moment_goes(

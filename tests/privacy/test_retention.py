@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connections
 
+from accounts.models import Organization
 from campaigns.models import Campaign, Participation
 from common.tenancy import tenant
 from consent.models import Choice
 from consent.rules import ChoiceValue
+from consent.selectors import local_day
 from delivery.models import CaughtMessage, ServiceMessage, SuppressedHash
 from participants.models import Participant
+from privacy import tasks as nightly
 from privacy.models import Keeping, KeepingRun, PersonRequest, SealedProof
+from privacy.rules import add_months
 from privacy.services.erasure import erase_participant
 from privacy.services.requests import answer_request, open_request
 from privacy.services.retention import apply_retention
@@ -57,9 +62,12 @@ def test_u4_hits_go_after_25_months_and_their_empty_month_with_them(cast: Cast, 
     now = datetime.now(UTC)
     copy = copies.copy()
     store(batch_of(copy.key.hex))
-    age_hits(copies, now - timedelta(days=24 * 30))
-    apply_retention(cast.bakery, now=now)
+    first_kept = datetime.combine(add_months(local_day(cast.bakery, now), -25), time(12), tzinfo=UTC)
+    age_hits(copies, first_kept)
+    assert apply_retention(cast.bakery, now=now).counts["hits"] == 0
     assert len(copies.hits()) == 1
+    age_hits(copies, first_kept - timedelta(days=1))
+    assert apply_retention(cast.bakery, now=now, only_count=True).counts["hits"] == 1
     age_hits(copies, now - timedelta(days=27 * 31))
     run = apply_retention(cast.bakery, now=now)
     assert run.counts["hits"] == 1
@@ -113,6 +121,7 @@ def test_u4_declared_activity_keeps_people_and_without_a_limit_everybody_stays(c
     recently = now - timedelta(days=30)
     subscribe_to(cast.bakery, people["subscribed"], topic, now=recently)
     choose(cast.bakery, people["answered"], opens=ChoiceValue.NO, now=recently)
+    choose(cast.bakery, people["imported-yes"], opens=ChoiceValue.YES, now=now - LONG_AGO)
     answer(send_copy(cast, topic, people["replied"], now=recently), now=recently)
     with tenant(cast.bakery.pk):
         campaign = Campaign.objects.create(organization=cast.bakery, website=website, name="Contest")
@@ -120,7 +129,8 @@ def test_u4_declared_activity_keeps_people_and_without_a_limit_everybody_stays(c
             organization=cast.bakery, campaign=campaign, participant=people["joined"], participated_at=recently
         )
         open_request(cast.bakery, kind="access", participant=people["asked"], channel="letter", now=recently)
-        Choice.objects.filter(participant=people["imported-yes"]).update(opens_at=recently, opens_source="import")
+        moved = Choice.objects.filter(participant=people["imported-yes"])
+        assert moved.update(opens_at=recently, opens_source="import") == 1
     assert apply_retention(cast.bakery, now=now).counts["participants"] == 0
     keep(cast, participants_months=36)
     assert apply_retention(cast.bakery, now=now).counts["participants"] == 2
@@ -188,3 +198,12 @@ def test_u4_the_report_says_what_was_done_and_a_dry_run_does_nothing(cast: Cast,
         assert (run.only_counted, run.counts["participants"], run.limits["participants_months"]) == (True, 1, 36)
     with tenant(cast.cinema.pk):
         assert KeepingRun.objects.get().counts["participants"] == 0
+
+
+def test_u4_an_organization_that_cannot_be_cleaned_leaves_the_others_alone(cast: Cast, caplog: Any) -> None:
+    with tenant(cast.bakery.pk):
+        Organization.objects.filter(pk=cast.bakery.pk).update(timezone="No/Where")
+    nightly.apply_retention()
+    assert "a duty of an organization failed" in caplog.text
+    with tenant(cast.cinema.pk):
+        assert KeepingRun.objects.get().finished_at is not None
