@@ -20,6 +20,7 @@ from delivery.services import suppress
 from intake.models import Import, ImportIssue
 from participants.models import Participant
 from privacy.models import InactivityCheck, InactivityRule, Keeping, PersonRequest, SealedProof
+from privacy.registers import open_requests
 from privacy.services.erasure import erase_participant
 from privacy.services.inactivity import apply_rule, people_to_ask, set_rule, switch_rule
 from privacy.services.requests import RequestRefused, answer_request, extend_request, open_request
@@ -275,11 +276,23 @@ def test_d4_two_months_more_count_from_the_receipt_and_are_taken_within_the_firs
     with tenant(cast.bakery.pk):
         extended = extend_request(cast.bakery, request, reason="many files", actor=cast.dana, now=last_day)
         assert (extended.due_on - request.received_on).days in range(89, 93)
+        hasty = ask(cast, now, now)
+        with pytest.raises(RequestRefused, match="why more time"):
+            extend_request(cast.bakery, hasty, reason=" ", actor=cast.dana, now=now)
         with pytest.raises(RequestRefused, match="extended already"):
             extend_request(cast.bakery, request, reason="again", actor=cast.dana, now=now)
         late = ask(cast, now, now)
         with pytest.raises(RequestRefused, match="no longer be extended"):
             extend_request(cast.bakery, late, reason="x", actor=cast.dana, now=last_day + timedelta(days=1))
+
+
+def test_d4_the_last_day_is_in_time_and_is_warned_of_for_a_week(cast: Cast, now: datetime) -> None:
+    due = ask(cast, now, now).due_on
+    with tenant(cast.bakery.pk):
+        seen = {days: open_requests(cast.bakery, today=due + timedelta(days=days)) for days in (-8, -7, 0, 1)}
+    assert {days: (found.due_soon, found.overdue) for days, found in seen.items()} == {
+        -8: (0, 0), -7: (1, 0), 0: (1, 0), 1: (0, 1),
+    }  # fmt: skip
 
 
 def test_d4_a_request_is_answered_once_and_with_words(cast: Cast, now: datetime) -> None:
@@ -291,3 +304,6 @@ def test_d4_a_request_is_answered_once_and_with_words(cast: Cast, now: datetime)
         with pytest.raises(RequestRefused, match="closed"):
             answer_request(cast.bakery, request, answer="Otherwise.", actor=cast.dana, now=now)
         assert PersonRequest.objects.get().answer == "Sent."
+        other = ask(cast, now, now)
+        declined = answer_request(cast.bakery, other, answer="It is not hers.", declined=True, actor=cast.dana, now=now)
+        assert declined.state == "declined"
