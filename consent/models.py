@@ -160,7 +160,8 @@ class ChoiceEvent(BulkTenantModel):
     """One act of choosing. Append-only: a trigger refuses anything else (rule C5).
 
     The events of one person in one scope are a chain: each carries the hash of the one before (docs/ledger.md). Their
-    order is that of ``seq``; over all people it is that of ``id``, whose ranges are sealed by ``LedgerAnchor``.
+    order is that of ``seq``; over all people it is that of ``id``, whose ranges are sealed by ``LedgerAnchor``. The
+    table's key is (organization, id): events are read by their number within one organization only.
     """
 
     # Participant.ledger_id. Erasure takes the participant away, and this names nobody any more.
@@ -193,8 +194,6 @@ class ChoiceEvent(BulkTenantModel):
         ordering = ("-recorded_at", "-id")
         # One event follows another, however many write; also serves the history of a person.
         constraints = (models.UniqueConstraint(fields=["subject", "scope", "seq"], name="choice_chain"),)
-        # Serves the sealing and the verification, which read the events of an organization in their order.
-        indexes = (models.Index(fields=["organization", "id"], name="choice_event_order"),)
 
 
 class LedgerKey(TenantModel):
