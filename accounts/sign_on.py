@@ -155,15 +155,18 @@ def _refuse_open_line(url: str) -> None:
 class _JudgedAdapter(BaseAdapter):
     """``requests`` over the connections of common/safe_http.py."""
 
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        """``options`` are for connections of requests' own."""
         body = request.body.encode() if isinstance(request.body, str) else request.body
+        if body is not None and not isinstance(body, bytes):
+            raise requests.RequestException("only forms and texts are sent", request=request)
         try:
             _refuse_open_line(request.url or "")
             answer = fetch(
                 request.url or "",
                 method=request.method or "GET",
                 body=body,
-                headers=dict(request.headers),
+                headers={name: str(value) for name, value in request.headers.items()},
                 timeout=PATIENCE_SECONDS,
                 largest=LARGEST_ANSWER,
             )

@@ -55,11 +55,12 @@ def rotate() -> Rotated:
                         _rows(model).filter(pk=row.pk).update(**{column: fresh})
     for numbers in _slices(Authenticator):
         with transaction.atomic(using="owner"):
-            for factor in _locked(Authenticator, numbers):
+            for factor in Authenticator.objects.using("owner").filter(pk__in=numbers).select_for_update():
                 changes = {name: _fresh(factor.data.get(name, ""), done) for name in FACTOR_SECRETS}
                 changes = {name: value for name, value in changes.items() if value is not None}
                 if changes:
-                    _rows(Authenticator).filter(pk=factor.pk).update(data={**factor.data, **changes})
+                    factor.data |= changes
+                    factor.save(using="owner", update_fields=["data"])
     return done
 
 
