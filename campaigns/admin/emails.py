@@ -20,8 +20,8 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from accounts.admin import TenantRelatedFilter
-from accounts.models import Organization
-from accounts.signed_in import member_of, organization_of
+from accounts.models import Organization, Role
+from accounts.signed_in import member_of, organization_of, role_of
 from campaigns import services
 from campaigns.admin.base import StatusFilter, role_may_not_change
 from campaigns.admin.exempting import ExemptPagesAdmin
@@ -35,6 +35,7 @@ from campaigns.selectors import get_email, launches_of, people_to_preview
 from common.policies import email_policy, with_policy
 from consent.models import Topic
 from delivery.models import MailingState
+from participants.models import Participant
 
 LAUNCHES = Launch.objects.filter(email=OuterRef("pk"))
 SENT = Exists(LAUNCHES.filter(mailing__expanded_at__isnull=False))
@@ -200,7 +201,7 @@ class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin, QuestionPagesAdmin, Vers
         """What this email would look like and measure if it were sent now. Nothing here is measured (rule S14)."""
         email, organization, now = self.find_or_404(request, pk), organization_of(request), timezone.now()
         search = request.GET.get("address", "").strip()
-        person = person_to_preview(organization, person_id=request.GET.get("person", ""), address=search)
+        person = self._person(request, address=search)
         if search and person is None:
             messages.warning(request, _("Nobody of yours has this address; an example person is shown."))
         context = {
@@ -208,15 +209,21 @@ class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin, QuestionPagesAdmin, Vers
             **self.lint_context(request, email),
             "preview": render_preview(organization, email, participant=person, now=now),
             "person": person,
-            "people": people_to_preview(organization, email),
+            "people": people_to_preview(organization, email) if _may_see_people(request) else [],
             "search": search,
         }
         return TemplateResponse(request, "campaigns/email_preview.html", context)
 
+    def _person(self, request: HttpRequest, *, address: str) -> Participant | None:
+        """Whom the preview is for. Viewers see an example person, whomever they ask for."""
+        if not _may_see_people(request):
+            return None
+        return person_to_preview(organization_of(request), person_id=request.GET.get("person", ""), address=address)
+
     def copy_view(self, request: HttpRequest, pk: int, copy: str) -> HttpResponse:
         """One copy alone, for a sandboxed frame: no script, no form, and no picture of ours but those of the design."""
         email, organization = self.find_or_404(request, pk), organization_of(request)
-        person = person_to_preview(organization, person_id=request.GET.get("person", ""), address="")
+        person = self._person(request, address="")
         html = copy_html(organization, email, name=copy, participant=person)
         if html is None:
             raise Http404
@@ -226,6 +233,10 @@ class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin, QuestionPagesAdmin, Vers
         response = with_policy(_framed(request, html), policy)
         response["Cache-Control"] = "no-store"
         return response
+
+
+def _may_see_people(request: HttpRequest) -> bool:
+    return role_of(request) != Role.VIEWER
 
 
 @xframe_options_sameorigin
