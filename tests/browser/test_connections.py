@@ -15,7 +15,7 @@ def sign_in(page: Page, cast: Cast) -> None:
     page.goto("/console/")
     page.get_by_label("Email address").fill(cast.ana.email)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").press("Enter")
+    page.get_by_role("button", name="Sign in", exact=True).press("Enter")
     page.wait_for_url("**/console/")
 
 

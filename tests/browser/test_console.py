@@ -53,7 +53,7 @@ def sign_in(page: Page, address: str) -> None:
     page.goto("/console/")
     page.get_by_label("Email address").fill(address)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", name="Bakery")).to_be_visible()
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 from django.db import connection
@@ -12,85 +11,21 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Organization
-from campaigns.models import Campaign, Email, Launch
-from common.keys import new_key
 from common.tenancy import tenant
-from consent.models import Topic
 from consent.rules import ChoiceValue, Source
 from consent.services import record_choice
-from delivery.models import ContentSnapshot, Mailing, Message
+from delivery.models import Message
 from participants.models import Participant
-from reporting import counting, tasks
+from reporting import tasks
 from reporting.models import Dimension
 from reporting.reports import get_launch, launches_of, report_launch, report_several
 from reporting.tables import Unsaid, group_tables, launch_tables, several_tables
+from tests.reporting.world import ANONYMOUS, YES, Sending, make_sending
 from tests.support.cast import Cast
-from tests.support.hits import Copies, batch_of, forget_hits, make_copies, store
-from tracking.models import AnonymousTotal, HitKind, TrackedContent, TrackedMessage
+from tests.support.hits import batch_of, forget_hits, make_copies, store
+from tracking.models import AnonymousTotal, HitKind, TrackedMessage
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
-YES = {"opens": "individual", "clicks": "individual", "opens_reason": "person_said_yes"}
-ANONYMOUS = {"opens": "anonymous", "clicks": "anonymous", "opens_reason": "no_answer"}
-
-
-@dataclass
-class Sending:
-    """An email that was sent to some people."""
-
-    copies: Copies
-    launch: Launch
-
-    @property
-    def organization(self) -> Organization:
-        return self.copies.organization
-
-    def send(self, many: int, *, country: str = "BE", domain: str = "mail.example", **level: str) -> list[str]:
-        """Copies of so many people; the keys of those that are measured one by one."""
-        level = {"opens": "none", "clicks": "none", "opens_reason": "person_said_no"} | level
-        level.setdefault("clicks_reason", level["opens_reason"])
-        keys = []
-        for _ in range(many):
-            address = f"{new_key().hex}@{domain}"
-            with tenant(self.organization.pk):
-                person = Participant.objects.create(
-                    organization=self.organization, email=address, email_norm=address, country=country, locale="fr-BE"
-                )
-            measured = level["opens"] == "individual"
-            copy = self.copies.copy(person, **{name: level[name] for name in ("opens", "clicks")}) if measured else None
-            with tenant(self.organization.pk):
-                Message.objects.create(
-                    organization=self.organization, mailing=self.launch.mailing, participant=person, status="sent",
-                    tracked_message=copy, sent_at=timezone.now(), **level,
-                )  # fmt: skip
-            if copy is not None:
-                keys.append(copy.key.hex)
-        return keys
-
-    def count(self) -> None:
-        tasks.count_hits()
-        tasks.count_hits()
-        counting.count_mailing(self.organization.pk, self.launch.mailing_id, now=timezone.now())
-
-
-def make_sending(copies: Copies, name: str = "November") -> Sending:
-    organization, website = copies.organization, copies.website
-    now = timezone.now() - timedelta(hours=3)
-    with tenant(organization.pk):
-        links = [{"number": number, "url": f"https://bread.example/{number}", "label": "Loaf"} for number in (1, 2, 3)]
-        TrackedContent.objects.filter(pk=copies.content.pk).update(links=links)
-        snapshot = ContentSnapshot.objects.create(
-            organization=organization, website=website, tracked_content=copies.content, compiled={}
-        )
-        mailing = Mailing.objects.create(
-            organization=organization, website=website, snapshot=snapshot, purpose="marketing", state="done",
-            not_before=now, expanded_at=now, finished_at=now,
-        )  # fmt: skip
-        campaign, _ = Campaign.objects.get_or_create(organization=organization, website=website, name="Autumn")
-        topic, _ = Topic.objects.get_or_create(organization=organization, website=website, name="News")
-        email = Email.objects.create(organization=organization, campaign=campaign, name=name, subject="x", topic=topic)
-        launch = Launch.objects.create(organization=organization, email=email, mailing=mailing)
-    return Sending(copies, launch)
 
 
 @pytest.fixture
