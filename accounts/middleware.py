@@ -14,6 +14,7 @@ from accounts.gate import missing_step, within_reach
 from accounts.impersonation import membership_in_place, running_impersonation
 from accounts.models import Impersonation, Membership
 from accounts.selectors import memberships_of, organizations_of
+from accounts.signed_in import member_of
 from common.tenancy import tenant
 
 
@@ -50,7 +51,7 @@ class OrganizationMiddleware:
         """What an operator sees while they may; None once it is over, and the session knows nothing of it any more."""
         organization_id, impersonation_id = request.session["impersonation"]
         with tenant(organization_id):
-            running = running_impersonation(request.user, impersonation_id, now=timezone.now())
+            running = running_impersonation(member_of(request), impersonation_id, now=timezone.now())
             membership = membership_in_place(running) if running is not None else None
             if membership is not None:
                 request.impersonation = running  # type: ignore[attr-defined]
@@ -67,7 +68,7 @@ class OrganizationMiddleware:
         # Dates and times of the console are read and typed in the organization's zone.
         with (
             timezone.override(membership.organization.timezone),
-            acting_as(membership.user, impersonator=request.user if impersonation else None),  # type: ignore[arg-type]
+            acting_as(membership.user, impersonator=member_of(request) if impersonation else None),
         ):
             response = self.get_response(request)
             if hasattr(response, "render") and callable(response.render):

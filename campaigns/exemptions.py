@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization, Role, User
 from campaigns.models import Email, Exemption, ExemptionState
 from campaigns.selectors import EXEMPT_PURPOSES, digest_of
@@ -33,6 +34,7 @@ def propose_exemption(
             raise PolicyRefused(_("Say why the email serves this purpose and nothing else."))
         # What was said of an earlier content counts no longer.
         _standing(organization, current).update(dropped_at=now, dropped_by=author)
+        audit.record(organization, actor=author, action="exemption:make", target=f"email {current.pk}", now=now)
         return Exemption.objects.create(
             organization=organization,
             email=current,
@@ -102,6 +104,8 @@ def withdraw_exemption(organization: Organization, exemption: Exemption, *, auth
         contents = list(approved.select_for_update(of=("self",)).values_list("snapshot__tracked_content_id", flat=True))
         silence_exempt(organization, contents)
         approved.update(exempt_approved=False)
+        named = f"email {current.email_id}"
+        audit.record(organization, actor=author, action="exemption:withdraw", target=named, now=now)
     return current
 
 
@@ -128,6 +132,8 @@ def _standing(organization: Organization, email: Email) -> QuerySet[Exemption]:
 def _decide(exemption: Exemption, state: ExemptionState, author: User, note: str, *, now: datetime) -> None:
     exemption.state, exemption.decided_by, exemption.decided_at, exemption.note = state, author, now, note.strip()
     exemption.save(update_fields=["state", "decided_by", "decided_at", "note"])
+    named = f"email {exemption.email_id}"
+    audit.record(exemption.organization, actor=author, action=f"exemption:{state.value}", target=named, now=now)
 
 
 def _lock(organization: Organization, email: Email) -> Email:

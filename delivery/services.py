@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization
 from common import jobs
 from common.journal import Act, write_acts
@@ -167,6 +168,7 @@ def pause_mailing(organization: Organization, mailing: Mailing, *, now: datetime
         current.save(update_fields=["state", "pause_reason"])
         # Whoever prepared them finds them taken away, and their decision is made anew when sending goes on.
         _unsent(current).filter(status=MessageStatus.CLAIMED).update(status=MessageStatus.QUEUED, due_at=None)
+        audit.record(organization, actor=None, action="sending:pause", target=f"mailing {current.pk}", now=now)
 
 
 def resume_mailing(organization: Organization, mailing: Mailing, *, now: datetime) -> None:
@@ -178,6 +180,7 @@ def resume_mailing(organization: Organization, mailing: Mailing, *, now: datetim
         current.state = MailingState.SENDING if current.not_before <= now else MailingState.SCHEDULED
         current.pause_reason = ""
         current.save(update_fields=["state", "pause_reason"])
+        audit.record(organization, actor=None, action="sending:resume", target=f"mailing {current.pk}", now=now)
         if current.state == MailingState.SENDING:
             ask_to_send(current)
 
@@ -193,6 +196,8 @@ def cancel_mailing(organization: Organization, mailing: Mailing, *, now: datetim
         forget_keys(_unsent(current))
         spared = _unsent(current).update(status=MessageStatus.CANCELLED, due_at=None)
         forget_data(current)
+        named, details = f"mailing {current.pk}", {"spared": spared}
+        audit.record(organization, actor=None, action="sending:cancel", target=named, details=details, now=now)
         return spared
 
 

@@ -15,6 +15,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization, User
 from common.jobs import after_commit
 from common.safe_csv import safe_cell
@@ -40,6 +41,7 @@ def start_export(
 ) -> PeopleExport:
     """Have a worker write the file."""
     export = PeopleExport.objects.create(organization=organization, scope=scope, created_by=author, created_at=now)
+    audit.record(organization, actor=author, action="people:export", target=f"export {export.pk}", now=now)
     after_commit("intake.run_export", organization_id=organization.pk, export_id=export.pk)
     return export
 

@@ -20,6 +20,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization, User
 from common.jobs import after_commit
 from common.tenancy import tenant
@@ -69,6 +70,7 @@ def start_move(organization: Organization, plan: MovePlan, *, author: User | Non
     """Have a worker carry out a move."""
     move = _planned(organization, plan, author=author, now=now)
     move.save()
+    audit.record(organization, actor=author, action="consent:move", target=f"move {move.pk}", now=now)
     after_commit("intake.run_move", organization_id=organization.pk, move_id=move.pk)
     return move
 

@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization, User
 from campaigns.models import Campaign
 from common.jobs import after_commit
@@ -134,6 +135,7 @@ def prepare_import(organization: Organization, source: Import, plan: ImportPlan,
 def start_import(organization: Organization, source: Import, plan: ImportPlan, *, now: datetime) -> Import:
     """Have a worker run an uploaded import as planned."""
     current = prepare_import(organization, source, plan, now=now)
+    audit.record(organization, actor=None, action="people:import", target=f"import {current.pk}", now=now)
     _ask_to_run(current)
     return current
 

@@ -8,12 +8,14 @@ from django.contrib.admin.options import ActionLocation
 from django.db.models import ForeignKey, Model, QuerySet
 from django.forms import ModelChoiceField, ModelForm
 from django.http import Http404, HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
+from accounts import audit
 from accounts.models import Role, TenantModel
-from accounts.signed_in import organization_of, role_of
+from accounts.signed_in import member_of, organization_of, role_of
 
 
 class ConsoleAdmin(ModelAdmin):
@@ -29,17 +31,25 @@ class ConsoleAdmin(ModelAdmin):
         """Django would lead to the index with a message; strangers get 404, whether the row is there or not."""
         raise Http404
 
-    # Django's own log would keep the address or name of a row outside of the organization's walls, and for good. Who
-    # changed what is kept where it matters: with versions, events and registers.
+    # Django's own log would keep the address or name of a row outside of the organization's walls, and for good. The
+    # trail names the row by its number, and the fields that were changed.
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Not in Django's own log."""
+        self._note(request, obj, "row:add", None)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """As above."""
+        changed = [str(name) for one in message or () for name in one.get("changed", {}).get("fields", ())]
+        self._note(request, obj, "row:change", {"fields": changed} if changed else None)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """As above."""
+        for row in queryset:
+            self._note(request, row, "row:delete", None)
+
+    @staticmethod
+    def _note(request: HttpRequest, row: Any, action: str, details: dict[str, Any] | None) -> None:
+        target = f"{row._meta.model_name} {row.pk}"
+        actor, now = member_of(request), timezone.now()
+        audit.record(organization_of(request), actor=actor, action=action, target=target, details=details, now=now)
 
 
 class TenantAdmin(ConsoleAdmin):

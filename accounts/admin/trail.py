@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, time, timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
+from django.forms import DateField
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
 from unfold.decorators import display
 
 from accounts import audit
@@ -55,13 +57,31 @@ class ActionFilter(DropdownFilter):
         return queryset.filter(action=self.value()) if self.value() else queryset
 
 
+class DayFilter(RangeDateFilter):
+    """From a day to a day, both of them whole, in the zone of the organization."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        first, last = (self._day(end) for end in ("from", "to"))
+        if first is not None:
+            queryset = queryset.filter(at__gte=first)
+        return queryset if last is None else queryset.filter(at__lt=last + timedelta(days=1))
+
+    def _day(self, end: str) -> datetime | None:
+        try:
+            # As the calendar of the filter writes it in the member's language.
+            day = DateField(required=False).to_python(self.used_parameters.get(f"{self.parameter_name}_{end}"))
+        except ValidationError:
+            return None
+        return None if day is None else datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(TenantAdmin):
     readers: ClassVar[frozenset[str]] = frozenset({Role.OWNER, Role.DPO})
     editors: ClassVar[frozenset[str]] = frozenset()
     list_display = ("at", "who", "what", "target", "said")
     list_display_links = None
-    list_filter = (MemberFilter, ActionFilter, ("at", RangeDateTimeFilter))
+    list_filter = (MemberFilter, ActionFilter, ("at", DayFilter))
     list_filter_submit = True
     list_per_page = 50
     ordering = ("-at", "-id")

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django_countries import countries as all_countries
 
+from accounts import audit
 from accounts.models import Organization, Role, User
 from consent.models import LegalJustification
 from consent.selectors import local_day
@@ -45,6 +46,7 @@ def propose_justification(
         raise JustificationRefused(_("Say on what the justification rests."))
     if ends_on < local_day(organization, now):
         raise JustificationRefused(_("The justification must end on a day to come."))
+    audit.record(organization, actor=author, action="justification:make", target=f"website {website.pk}", now=now)
     return LegalJustification.objects.create(
         organization=organization,
         website=website,
@@ -68,6 +70,8 @@ def confirm_justification(
             raise JustificationRefused(refusal)
         current.confirmed_by, current.confirmed_at, current.confirmation_note = author, now, note.strip()
         current.save(update_fields=["confirmed_by", "confirmed_at", "confirmation_note"])
+        named = f"website {website.pk}"
+        audit.record(organization, actor=author, action="justification:confirm", target=named, now=now)
         refresh_permissions(organization, website, now=now)
     return current
 
@@ -102,6 +106,8 @@ def withdraw_justification(
         if current.withdrawn_at is None:
             current.withdrawn_by, current.withdrawn_at = author, now
             current.save(update_fields=["withdrawn_by", "withdrawn_at"])
+            named = f"website {website.pk}"
+            audit.record(organization, actor=author, action="justification:withdraw", target=named, now=now)
         refresh_permissions(organization, website, now=now)
     return current
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Max
 
+from accounts import audit
 from accounts.models import Organization, User
 from consent.models import Notice, individual_measurement
 from consent.rules import Measurement
@@ -81,4 +82,5 @@ def publish_notice(
             published_by=author,
         )
         refresh_permissions(organization, website, now=now)
+        audit.record(organization, actor=author, action="notice:publish", target=f"website {website.pk}", now=now)
     return notice

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django_countries import countries
 
+from accounts import audit
 from accounts.models import Organization, Role, User
 from consent.models import PolicyProposal, ProposalKind, ProposalState
 from consent.selectors import country_name, local_day, why_refused
@@ -76,6 +77,8 @@ def propose_change(
             raise ProposalRefused(
                 _("Another proposal about this waits for a second person: it must be decided or withdrawn first.")
             )
+        named = f"website {current.pk}"
+        audit.record(organization, actor=author, action="proposal:make", target=named, details=dict(wanted), now=now)
         return PolicyProposal.objects.create(
             organization=organization,
             website=current,
@@ -275,6 +278,8 @@ def _decide(proposal: PolicyProposal, state: ProposalState, author: User, note: 
     proposal.state, proposal.decided_by, proposal.decided_at = state, author, now
     proposal.decision_note = note.strip()
     proposal.save(update_fields=["state", "decided_by", "decided_at", "decision_note"])
+    named = f"proposal {proposal.pk}, website {proposal.website_id}"
+    audit.record(proposal.organization, actor=author, action=f"proposal:{state.value}", target=named, now=now)
 
 
 def _lock(organization: Organization, proposal: PolicyProposal) -> tuple[Website, PolicyProposal]:

@@ -133,6 +133,7 @@ class ConnectionAdmin(OwnersAdmin):
         form = ConnectionForm(row, request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             saved = form.save()
+            self.log_addition(request, saved, None)
             messages.success(request, _("The connection is kept. Try it out now."))
             return HttpResponseRedirect(self.address_of(saved))
         title = _("New connection: %(kind)s") % {"kind": provider.name if provider else row.get_kind_display()}
@@ -149,6 +150,7 @@ class ConnectionAdmin(OwnersAdmin):
         form = form_for(row, request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             saved = form.save()
+            self.log_addition(request, saved, None)
             messages.success(request, _("The outside sender is kept. Try it out now."))
             return HttpResponseRedirect(self.address_of(saved))
         title = _("New connection: %(kind)s") % {"kind": row.name or row.get_kind_display()}
@@ -167,6 +169,7 @@ class ConnectionAdmin(OwnersAdmin):
                 raise PermissionDenied
             if form.is_valid():
                 form.save()
+                self.log_change(request, row, None)
                 messages.success(request, _("The connection is changed."))
                 return HttpResponseRedirect(self.address_of(row))
         facts = (self._outside_facts if is_outside else self._facts)(request, row, now=timezone.now())

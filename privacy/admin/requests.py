@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RadioFilter
 from unfold.decorators import display
 
+from accounts import audit
 from accounts.admin import TenantAdmin
 from accounts.signed_in import member_of, organization_of
 from consent.selectors import local_day
@@ -177,12 +178,14 @@ class PersonRequestAdmin(KeepingPages, ProofPages, DeparturePages, DutyPages, Te
     # --- A person -----------------------------------------------------------------------------------------------------
 
     def export_view(self, request: HttpRequest, person: int) -> HttpResponse:
-        """Everything about a person as a file. By POST: it is noted nowhere else that a member took it."""
+        """Everything about a person as a file. By POST, since it is noted who took it."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         one = person_or_404(request, person)
         organization, now = organization_of(request), timezone.now()
         response = HttpResponse(export_person(organization, one, now=now), content_type="application/zip")
+        named = f"participant {one.pk}"
+        audit.record(organization, actor=member_of(request), action="person:export", target=named, now=now)
         response["Content-Disposition"] = f'attachment; filename="person-{one.pk}.zip"'
         response["Cache-Control"] = "no-store"
         return response

@@ -9,6 +9,7 @@ from django.db import connections, transaction
 from django.utils.translation import gettext as _
 from psycopg import sql
 
+from accounts import audit
 from accounts.models import Membership, Organization, Role, User
 from common.jobs import after_commit
 from common.journal import Act, write_acts
@@ -35,6 +36,7 @@ def ask_departure(organization: Organization, *, typed_name: str, reason: str, a
         raise DepartureRefused(_("Say why the organization leaves."))
     if Departure.objects.filter(organization=organization).exists():
         raise DepartureRefused(_("This was asked for already."))
+    audit.record(organization, actor=actor, action="organization:departure:ask", now=now)
     return Departure.objects.create(
         organization=organization, reason=reason.strip()[:500], asked_by=actor, asked_at=now
     )

@@ -9,6 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization, User
 from campaigns.models import TrialAddress
 from common.journal import Act, write_acts
@@ -46,6 +47,7 @@ def erase_participant(
         refused, reasons = _take_out(organization, person, now=now)
         digest = suppress_hash(organization, person.email_norm, reasons=reasons, refused=refused, now=now)
         write_acts(Act.ERASED, organization.pk, [person.ledger_id], at=now, digest=digest.hex(), once_committed=True)
+        audit.record(organization, actor=actor, action="person:erase", target=f"request {request.pk}", now=now)
     return request
 
 

@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from psycopg import sql
 
+from accounts import audit
 from accounts.models import Organization, User
 from common.jobs import after_commit
 from common.keys import encode_key, new_key
@@ -37,6 +38,7 @@ SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 
 def ask_organization_export(organization: Organization, *, actor: User | None, now: datetime) -> OrganizationExport:
     """Have a worker make the file."""
+    audit.record(organization, actor=actor, action="organization:export", now=now)
     export = OrganizationExport.objects.create(organization=organization, asked_by=actor, asked_at=now)
     after_commit(EXPORT_TASK, organization_id=organization.pk, export_id=export.pk)
     return export

@@ -16,7 +16,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
-from accounts.models import Membership, Organization
+from accounts.models import AuditEntry, Membership, Organization
 from campaigns.models import Campaign, Email, Launch, Segment, TrialGroup
 from campaigns.services import launch_email
 from common.tenancy import tenant
@@ -65,6 +65,7 @@ def rows(cast: Cast, now: datetime) -> dict[type[Model], Model]:
         found = [
             Organization.objects.get(),
             Membership.objects.get(user=cast.ben),
+            AuditEntry.objects.create(**common, at=now, action="row:change", target=MARKER),
             website,
             website.consent_scope,
             topic,

@@ -163,6 +163,7 @@ def _pages_of_accounts(cast: Cast) -> dict[str, Page]:
     key = default_token_generator.make_token(cast.ana)
     arguments = {
         "account_confirm_email": {"key": "unknown"},
+        "account_invitation": {"key": "unknown"},
         "account_reset_password_from_key": {"uidb36": user_pk_to_url_str(cast.ana), "key": key},
     }
     for name in ("openid_connect_login", "openid_connect_callback"):

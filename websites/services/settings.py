@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import models, transaction
 
+from accounts import audit
 from accounts.models import Organization, User
 from websites.models import (
     ClicksFallback,
@@ -330,6 +331,11 @@ def record_version(
     proposed_by: User | None = None,
 ) -> EmailTrackingVersion:
     latest = EmailTrackingVersion.objects.filter(website=website).aggregate(number=models.Max("number"))["number"]
+    details = {"version": (latest or 0) + 1, "source": str(source), "email_tracking": str(website.email_tracking)}
+    named = f"website {website.pk}"
+    audit.record(
+        website.organization, actor=author, action="website:policy:change", target=named, details=details, now=now
+    )
     return EmailTrackingVersion.objects.create(
         organization_id=website.organization_id,
         website=website,

@@ -15,6 +15,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import audit
 from accounts.models import Membership, Organization, Role, User
 from accounts.services import add_member, create_organization
 from common.tenancy import tenant
@@ -48,6 +49,10 @@ class Command(BaseCommand):
             organization = self._organization(options)
             user = user or User.objects.create_user(email, password, full_name=options["name"])
             add_member(organization, user, role=options["role"], now=timezone.now())
+            details = {"role": options["role"]}
+            audit.record(
+                organization, actor=None, action="member:add", target=user.email, details=details, now=timezone.now()
+            )
         self.stdout.write(f"{user.email} is now {options['role']} of {organization.name}.")
         with tenant(organization.pk):
             if Membership.objects.filter(organization=organization).count() == 1:
