@@ -22,6 +22,7 @@ from accounts.signed_in import member_of
 from common.policies import Policy, has_policy, with_policy
 from consent.seals import anchors_file, seals_context
 from consent.views import proposal_rows
+from reporting.files import MORE_REPORT_PAGES, REPORT_FILES
 from reporting.views import (
     REPORT_PAGES,
     advisor_context,
@@ -61,8 +62,9 @@ class ConsoleSite(UnfoldAdminSite):
     def get_urls(self) -> list[URLResolver | URLPattern]:
         reports = [
             path(route, self.admin_view(self._report(template, context_of)), name=name)
-            for route, name, template, context_of in REPORT_PAGES
+            for route, name, template, context_of in (*REPORT_PAGES, *MORE_REPORT_PAGES)
         ]
+        reports += [path(route, self.admin_view(view), name=name) for route, name, view in REPORT_FILES]
         own = [
             path("advisor/", self.admin_view(self.advisor), name="reporting_advisor"),
             path("rules/", self.admin_view(self.rule_table), name="consent_rule_table"),
