@@ -48,7 +48,7 @@ def test_the_officers_pages_fit_a_desk_and_a_phone(
     page.goto("/console/")
     page.get_by_label("Email address").fill(cast.dana.email)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     pages = {
         "requests": address("changelist"),
         "note": address("add"),
@@ -75,7 +75,7 @@ def test_a_request_is_answered_by_keyboard(cast: Cast, person: Participant, page
     page.goto("/console/")
     page.get_by_label("Email address").fill(cast.dana.email)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.goto(f"{address('changelist')}?state=open")
     page.locator("#result_list a[href*='/change/']").first.focus()
     page.keyboard.press("Enter")

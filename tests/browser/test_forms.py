@@ -168,7 +168,7 @@ def test_the_builder_by_keyboard_and_on_a_phone(page: Page, world: FormWorld) ->
     page.goto("/console/")
     page.get_by_label("Email address").fill(world.author.email)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", name="Bakery")).to_be_visible()
     page.goto(f"/console/intake/entryform/{world.form.pk}/change/")
     for language in ("English", "Français"):
