@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from itertools import combinations, product
+from itertools import batched, combinations, product
 from typing import Any
 from uuid import UUID
 
@@ -38,7 +38,7 @@ from consent.rules import (
 )
 from tests.support.hits import DECIDED_AT, Copies, batch_of, own_choice, store
 from tracking.models import AnonymousContent, AnonymousTotal, TrackedContent
-from tracking.recorder import CLICK, OPEN
+from tracking.recorder import CLICK, LARGEST_BATCH, OPEN
 
 LATER = DECIDED_AT + timedelta(microseconds=1)
 MOMENTS = (None, DECIDED_AT, LATER)
@@ -232,7 +232,8 @@ SELECT participant_id, 'individual' FROM hits UNION ALL SELECT participant_id, '
 def _put_to_the_statement(copies: Copies, kind: Kind, keys: Sequence[UUID], actor: int) -> dict[int, str]:
     """What each hit left, by participant; and nothing is left of it."""
     link_number = 0 if kind == Kind.OPENS else 1
-    store(batch_of(*(key.hex for key in keys), kind=KIND_NUMBERS[kind], link_number=link_number, actor=actor))
+    for some in batched(keys, LARGEST_BATCH):
+        store(batch_of(*(key.hex for key in some), kind=KIND_NUMBERS[kind], link_number=link_number, actor=actor))
     with tenant(copies.organization.pk), connection.cursor() as cursor:
         cursor.execute(_LEFT, [copies.content.pk])
         rows = cursor.fetchall()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from threading import Thread
 from typing import Any
@@ -61,7 +62,7 @@ def with_application(
         try:
             return await use(Application(django_application, recorder, hosts))
         finally:
-            await recorder.close(seconds=2 if not url else 0.1)
+            await recorder.close(seconds=10 if not url else 0.1)
 
     return asyncio.run(run())
 
@@ -342,8 +343,9 @@ def test_the_views_of_runserver_answer_and_record_the_same(copies: Copies, clien
         ours = {name: value for name, value in answer.headers.items() if name.lower() in expected.headers}
         assert {name.lower(): value for name, value in ours.items()} == expected.headers
         assert not answer.cookies
-    recorded = [(hit.kind, hit.link_number, hit.actor) for hit in copies.hits()]
-    assert recorded == [(1, None, 1), (2, 3, 1)] * 2
+    # Two connections may store two hits of a busy machine the other way round.
+    recorded = Counter((hit.kind, hit.link_number, hit.actor) for hit in copies.hits())
+    assert recorded == {(1, None, 1): 2, (2, 3, 1): 2}
 
 
 def open_until_refused(netloc: str, target: str, count: list[int]) -> None:
