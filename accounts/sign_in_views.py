@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.internal import flows
+from allauth.account.views import LoginView
 from allauth.usersessions.internal.flows.sessions import end_other_sessions
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -21,6 +23,13 @@ from accounts.sign_on import provider_named
 from common.ratelimit import Limit, client_prefix, within_limit
 
 NAMES_OF_NETWORK = Limit("names of organizations to sign in with", most=30, seconds=600)
+
+
+class SignInView(LoginView):
+    """Leads to signing up, where the operator lets people."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return {**super().get_context_data(**kwargs), "sign_up_open": settings.SIGN_UP_OPEN}
 
 
 @never_cache

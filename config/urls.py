@@ -23,6 +23,7 @@ urlpatterns = [
         PasswordFromKeyView.as_view(),
         name="account_reset_password_from_key",
     ),
+    path("accounts/login/", sign_in_views.SignInView.as_view(), name="account_login"),
     path("accounts/sessions/", sign_in_views.sessions, name="usersessions_list"),
     path("accounts/single-sign-on/", sign_in_views.single_sign_on, name="sign_on"),
     path("accounts/oidc/<str:provider_id>/login/", oidc.login, name="openid_connect_login"),
