@@ -145,13 +145,15 @@ class LaunchPagesAdmin(ArchivableAdmin):
     def compare_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The exact messages of people of two classes. Nothing is sent or measured (rule S14)."""
         email, organization = self.find_or_404(request, pk), organization_of(request)
-        predicted = forecast(organization, email, now=timezone.now())
+        narrowing = _narrowing(request, organization, email)
+        predicted = forecast(organization, email, now=timezone.now(), narrowing=narrowing)
         only = request.GET.get("only") == "1"
         context = {
             **self.page_context(request, email, _("Messages of “%(name)s”, side by side") % {"name": email.name}),
             **self._comparison(request, email, predicted, only_differences=only),
             "classes": [one for one in predicted.classes if one.example is not None],
             "only_differences": only,
+            "narrowing": narrowing,
         }
         return TemplateResponse(request, "campaigns/email_compare.html", context)
 
@@ -169,7 +171,8 @@ class LaunchPagesAdmin(ArchivableAdmin):
     def message_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
         """The message of one class, as a file that mail programs open."""
         email, organization, now = self.find_or_404(request, pk), organization_of(request), timezone.now()
-        classes = {one.name: one for one in forecast(organization, email, now=now).classes if one.example is not None}
+        predicted = forecast(organization, email, now=now, narrowing=_narrowing(request, organization, email))
+        classes = {one.name: one for one in predicted.classes if one.example is not None}
         example = example_of(organization, email, classes[name], now=now) if name in classes else None
         if example is None:
             raise Http404

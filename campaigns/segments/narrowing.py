@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef, QuerySet
 
@@ -48,6 +49,12 @@ class Narrowing:
             campaign_id=campaign.get("id"),
             campaign_name=campaign.get("name", ""),
         )
+
+    @property
+    def query(self) -> str:
+        """As pages hand it on in an address; empty for everybody."""
+        chosen = {"segment": self.segment_id, "only_campaign": self.campaign_id}
+        return urlencode({name: number for name, number in chosen.items() if number is not None})
 
     def as_json(self) -> dict[str, Any]:
         kept: dict[str, Any] = {}

@@ -11,10 +11,11 @@ from django.test import Client
 from django.utils import timezone
 
 from campaigns.comparing import compare, sections_of
-from campaigns.models import Email
+from campaigns.models import Email, Segment
 from common.tenancy import tenant
 from consent.rules import ChoiceValue
 from delivery.models import ContentSnapshot, Message
+from participants.models import Participant
 from tests.campaigns.console import address, signed_in
 from tests.campaigns.world import MakePerson
 from tests.support.cast import Cast
@@ -24,6 +25,7 @@ from websites.rules import EmailTracking
 
 pytestmark = pytest.mark.django_db
 
+BELGIANS = {"match": "all", "rows": [{"about": "country", "op": "in", "countries": ["BE"]}]}
 YES, NO = ChoiceValue.YES, ChoiceValue.NO
 
 
@@ -82,6 +84,24 @@ def test_the_page_marks_what_differs_between_the_classes_that_are_chosen(email: 
     assert chosen.index("As half@mail.example.org") < chosen.index("As yes@mail.example.org")
     assert "equal line" in chosen
     assert "<!doctype html>" not in chosen.split("campaigns-diff", 2)[2]
+
+
+def test_a_chosen_audience_is_whose_messages_are_shown(cast: Cast, email: Email, max_: Client) -> None:
+    with tenant(cast.bakery.pk):
+        Participant.objects.filter(email="no@mail.example.org").update(country="BE")
+        segment = Segment.objects.create(organization=cast.bakery, name="Belgians", definition=BELGIANS)
+    chosen = {"segment": str(segment.pk)}
+    send = max_.get(address(email, "send"), chosen).content.decode()
+    assert f"{address(email, 'compare')}?segment={segment.pk}" in send
+    assert f"{address(email, 'message', 'none')}?segment={segment.pk}" in send
+    page = max_.get(address(email, "compare"), chosen).content.decode()
+    assert "Belgians" in page
+    assert f'<input type="hidden" name="segment" value="{segment.pk}">' in page
+    assert "yes@mail.example.org" not in page
+    assert "Everybody would get the same class of message" in page
+    assert max_.get(address(email, "message", "none"), chosen).status_code == 200
+    assert max_.get(address(email, "message", "both"), chosen).status_code == 404
+    assert max_.get(address(email, "compare"), {"segment": "999999"}).status_code == 404
 
 
 def test_the_page_before_a_launch_has_it_all(email: Email, max_: Client) -> None:
