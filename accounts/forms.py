@@ -57,7 +57,13 @@ class ImpersonationForm(forms.Form):
     organization = forms.CharField(label=_("Organization"), max_length=200, help_text=_("Its exact name or public id."))
     email = forms.EmailField(label=_("In the place of"), help_text=_("The email address of the member who asked."))
     reason = forms.CharField(label=_("Reason"), max_length=300, help_text=_("The owners of the organization read it."))
-    minutes = forms.IntegerField(label=_("Minutes"), min_value=1, max_value=MOST_MINUTES, initial=30)
+    minutes = forms.IntegerField(
+        label=_("Minutes"),
+        min_value=1,
+        max_value=MOST_MINUTES,
+        initial=30,
+        widget=forms.TextInput(attrs={"inputmode": "numeric"}),
+    )
 
 
 class InviteForm(forms.Form):

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+from threading import Thread
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import connection, connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts import invitations
+from accounts.members import MembersRefused, remove_member
 from accounts.models import AuditEntry, Invitation, Membership, Organization, Role, User
 from accounts.services import add_member
 from accounts.tasks import look_after_members
 from common.tenancy import tenant
 from tests.support.cast import PASSWORD, Cast
+from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.django_db
 MEMBERS = "/console/accounts/membership/"
@@ -233,3 +237,33 @@ def test_sign_ins_are_in_the_trail_of_each_organization_of_the_person(cast: Cast
         with tenant(organization.pk):
             (entry,) = AuditEntry.objects.filter(action="session:sign_in")
             assert (entry.actor_name, entry.details) == ("ana@bakery.example", {"by": ["password"]})
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+def test_two_owners_who_leave_at_once_do_not_both_go(cast: Cast) -> None:
+    add_member(cast.bakery, cast.max, role=Role.OWNER, now=timezone.now())
+    own = {user: membership(cast.bakery, user) for user in (cast.ana, cast.max)}
+    told: list[str] = []
+
+    def max_leaves() -> None:
+        try:
+            remove_member(cast.bakery, own[cast.max].pk, actor=cast.max, now=timezone.now())  # type: ignore[union-attr]
+        except MembersRefused as refusal:
+            told.append(str(refusal))
+        finally:
+            connection.close()
+
+    second = Thread(target=max_leaves)
+    with tenant(cast.bakery.pk):
+        remove_member(cast.bakery, own[cast.ana].pk, actor=cast.ana, now=timezone.now())  # type: ignore[union-attr]
+        second.start()
+        wait_until(lambda: not second.is_alive() or _waits_for_a_lock(), 30, "the second to wait for the first")
+    second.join()
+    assert told == ["An organization keeps at least one owner. Make another member an owner first."]
+    assert membership(cast.bakery, cast.max) is not None
+
+
+def _waits_for_a_lock() -> bool:
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
