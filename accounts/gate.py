@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 from uuid import UUID
 
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
@@ -14,7 +15,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from accounts.models import Membership, Role, User
-from accounts.selectors import MembershipDoor
+from accounts.selectors import memberships_of
 from accounts.sign_on import organization_behind, sign_in_rules
 
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
@@ -27,7 +28,12 @@ def provider_of(session: SessionBase) -> UUID | None:
     return UUID(keys[0]) if keys else None
 
 
-def within_reach(session: SessionBase, memberships: Sequence[MembershipDoor]) -> list[MembershipDoor]:
+class OfOrganization(Protocol):
+    @property
+    def organization_id(self) -> int: ...
+
+
+def within_reach[Row: OfOrganization](session: SessionBase, memberships: Sequence[Row]) -> list[Row]:
     """The memberships that a session may use. One by a provider: those of the organization that runs it."""
     provider = provider_of(session)
     if provider is None:
@@ -47,7 +53,11 @@ def missing_step(request: HttpRequest, membership: Membership) -> HttpResponse |
         # Their organization's provider answers for them, second factor and all.
         return None
     if rules.sign_on_required and membership.role != Role.OWNER:
-        context = {"organization": membership.organization, "provider_key": rules.provider_key}
+        context = {
+            "organization": membership.organization,
+            "provider_key": rules.provider_key,
+            "has_others": len(memberships_of(membership.user)) > 1,
+        }
         return render(request, "socialaccount/required.html", context, status=403)
     if rules.second_factor_required and not has_second_factor(membership.user):
         return HttpResponseRedirect(reverse("mfa_index"))

@@ -21,6 +21,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.forms import ImpersonationForm, NewMemberForm, OrganizationForm
+from accounts.gate import within_reach
 from accounts.impersonation import ImpersonationRefused, end_impersonation, start_impersonation
 from accounts.invitations import Invited, accept_as, accept_as_new, find_invited
 from accounts.members import MembersRefused
@@ -108,7 +109,7 @@ def _accept(request: HttpRequest, invited: Invited, form: NewMemberForm | None) 
 def organizations(request: HttpRequest) -> HttpResponse:
     """The organizations of a person, to go to one of them; where sign-up is open, to found one."""
     person = member_of(request)
-    found = organizations_of(person)
+    found = within_reach(request.session, organizations_of(person))
     if request.method == "POST" and "organization" in request.POST:
         chosen = next((one for one in found if str(one.organization_id) == request.POST["organization"]), None)
         if chosen is None:

@@ -11,18 +11,17 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
-from common.crypto import decrypt_secret, encrypt_secret, reseal_secret
+from common.crypto import decrypt_secret, encrypt_secret
 from common.tenancy import tenant
 from delivery.connection_models import (
     Connection,
     ConnectionKind,
-    DkimKey,
     GuardCheck,
     GuardState,
     WebsiteConnection,
 )
 from delivery.dkim import Signer, sign
-from delivery.models import Mailing, MailingState, OutsidePerson
+from delivery.models import Mailing, MailingState
 from delivery.providers import (
     FAILURES_UNTIL_BROKEN,
     Evidence,
@@ -76,23 +75,6 @@ def seal_secrets(connection: Connection, changes: Mapping[str, str]) -> None:
     current = secrets_of(connection)
     current |= {name: value for name, value in changes.items() if value}
     connection.sealed = encrypt_secret(json.dumps(current)) if current else ""
-
-
-def reseal(organization: Organization) -> int:
-    """Seal everything under the installation's first secret, so that an older one can go."""
-    with tenant(organization.pk):
-        rows: list[Connection | DkimKey] = [
-            *Connection.objects.filter(organization=organization).exclude(sealed=""),
-            *DkimKey.objects.filter(organization=organization),
-        ]
-        for row in rows:
-            row.sealed = reseal_secret(row.sealed)
-            row.save(update_fields=["sealed"])
-        erased = list(OutsidePerson.objects.filter(organization=organization).exclude(sealed_address=""))
-        for person in erased:
-            person.sealed_address = reseal_secret(person.sealed_address)
-            person.save(update_fields=["sealed_address"])
-    return len(rows) + len(erased)
 
 
 # --- What a connection is ---------------------------------------------------------------------------------------------

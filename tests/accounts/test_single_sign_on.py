@@ -83,6 +83,10 @@ def test_what_a_provider_says_opens_its_own_organization_and_no_account(
     assert client.get("/console/").wsgi_request.organization.pk == cast.bakery.pk
     for address in ("/accounts/2fa/", "/accounts/2fa/webauthn/add/", "/accounts/password/change/", "/accounts/email/"):
         assert client.get(address).status_code == 403, address
+    # Nor does it found or join another organization, or go to one.
+    for address in ("/accounts/organizations/", "/accounts/invitation/any-key/"):
+        for sent in ({"organization": str(cast.cinema.pk)}, {"name": "Mill", "legal_address": "x"}):
+            assert client.post(address, sent).status_code == 403, address
     # A member of Cinema alone is a stranger to Bakery's provider.
     client, status = go(provider, sub="person-2", email=cast.cleo.email, email_verified=True)
     assert (status, works(client)) == (403, False)
@@ -120,13 +124,21 @@ def test_forged_tokens_sign_nobody_in(cast: Cast, provider: Provider) -> None:
     assert (status, works(client)) == (401, False)
 
 
-def test_an_organization_may_let_nobody_in_by_password_but_its_owners(cast: Cast, provider: Provider) -> None:
+def test_an_organization_may_let_nobody_in_by_password_but_its_owners(
+    cast: Cast, provider: Provider, now: datetime
+) -> None:
     set_up(cast, provider, sign_on_required="on")
     by_password = Client()
     by_password.post("/accounts/login/", {"login": cast.max.email, "password": PASSWORD})
     answer = by_password.get("/console/")
     assert answer.status_code == 403
     assert "/accounts/oidc/" in answer.content.decode()
+    assert "/accounts/organizations/" not in answer.content.decode()
+    # Whoever has another organization still gets there.
+    add_member(cast.cinema, cast.max, role="viewer", now=now)
+    assert "/accounts/organizations/" in by_password.get("/console/").content.decode()
+    by_password.post("/accounts/organizations/", {"organization": str(cast.cinema.pk)})
+    assert works(by_password)
     owner = Client()
     owner.post("/accounts/login/", {"login": cast.ana.email, "password": PASSWORD})
     assert works(owner)
