@@ -17,7 +17,7 @@ import time
 import psycopg
 
 from bench.support import bench_database, result, say
-from bench.tracking import fill
+from bench.tracked import fill
 
 
 def main() -> int:

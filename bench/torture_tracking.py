@@ -36,7 +36,7 @@ import psycopg
 
 from bench.load import HEADERS
 from bench.support import CHECKOUT, await_health, free_port, metrics_of, result, say
-from bench.tracking import fill
+from bench.tracked import fill
 from config.embedded import THROWAWAY_PREFIX, Engines
 from config.engine_postgres import Postgres
 from config.services import manage_command, web_command

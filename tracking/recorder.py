@@ -159,7 +159,7 @@ FROM judged j, batch WHERE j.effect = '{INDIVIDUAL}'
 """  # noqa: S608 - made of constants
 
 # As PostgreSQL wants it. psycopg would look for placeholders in a text of this length each time anew.
-_RECORD_HITS_RAW = "".join(
+RECORD_HITS_RAW = "".join(
     part + (f"${number}" if number <= 6 else "") for number, part in enumerate(RECORD_HITS.split("%s"), 1)
 )
 
@@ -382,7 +382,7 @@ class _Writer:
                 self._recorder.url, cursor_factory=psycopg.AsyncRawCursor, **CONNECTION
             )
         began = time.perf_counter()
-        cursor = await self._connection.execute(_RECORD_HITS_RAW, parameters, prepare=True)
+        cursor = await self._connection.execute(RECORD_HITS_RAW, parameters, prepare=True)
         metrics.HIT_COMMIT_SECONDS.observe(time.perf_counter() - began)
         metrics.HITS_STORED.inc(cursor.rowcount)
 
