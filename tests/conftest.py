@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import pytest
 from django.conf import settings
 from django.core.cache import cache
-from django.core.management import call_command
 from django.test import TransactionTestCase
 from django.utils import translation
 from pytest_django.plugin import DjangoDbBlocker
@@ -47,9 +46,12 @@ def pytest_sessionstart() -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: DjangoDbBlocker) -> None:
-    """The database exists already (tests/support/engines.py); the owner role migrates it."""
+    """The database exists already (tests/support/engines.py)."""
+    # Django is set up only after this file is read.
+    from tests.support.tables import make_tables
+
     with django_db_blocker.unblock():
-        call_command("migrate", verbosity=0)
+        make_tables()
 
 
 @pytest.fixture(autouse=True)

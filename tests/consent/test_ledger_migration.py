@@ -7,9 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from django.core.management import call_command
-from django.db import connections
-from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import StateApps
 
 from common.keys import new_key
@@ -17,28 +14,31 @@ from common.tenancy import tenant
 from consent.models import Choice, ChoiceEvent, ConsentText, PreferenceKey
 from consent.verification import verify_ledger
 from participants.models import Participant
-from tests.support.cast import Cast
+from tests.support.cast import make_cast
+from tests.support.databases import database_beside, migrate_apps, migrate_before, migrate_to, working_in
 from tests.support.world import later
 from websites.models import ConsentScope
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
 BEFORE = ("consent", "0006_pending_and_paused")
-
-
-def migrate_back() -> StateApps:
-    return MigrationExecutor(connections["owner"]).migrate([BEFORE]).apps
+LEDGER = ("consent", "0007_ledger_tables")
+# What a choice, its person and its scope consist of.
+CONCERNED = ("accounts", "participants", "websites", "consent", "tracking")
 
 
 @pytest.fixture
-def before_the_chains(transactional_db: None, cast: Cast) -> Iterator[StateApps]:
-    yield migrate_back()
-    call_command("migrate", verbosity=0)
+def before_the_chains(transactional_db: None) -> Iterator[StateApps]:
+    """In a database of its own."""
+    with database_beside("before_the_chains") as database, working_in(database):
+        yield migrate_before(LEDGER)
 
 
 def test_c5_answers_from_before_are_chained_and_the_way_back_keeps_them(
-    before_the_chains: StateApps, cast: Cast, now: datetime
+    before_the_chains: StateApps, now: datetime
 ) -> None:
+    cast = make_cast(now)
+
     def create(model: str, **fields: Any) -> Any:
         manager = before_the_chains.get_model(model).objects.using("owner")
         return manager.create(organization_id=cast.bakery.pk, **fields)
@@ -60,7 +60,7 @@ def test_c5_answers_from_before_are_chained_and_the_way_back_keeps_them(
         happened_at=now, recorded_at=now, wording="May we?", evidence={},
     )  # fmt: skip
 
-    call_command("migrate", verbosity=0)
+    migrate_apps(*CONCERNED)
     with tenant(cast.bakery.pk):
         assert list(verify_ledger(cast.bakery)) == []
         scope = ConsentScope.objects.get(is_default=True)
@@ -76,7 +76,7 @@ def test_c5_answers_from_before_are_chained_and_the_way_back_keeps_them(
             ("test", 1, "May we?"),
         ]
 
-    old = migrate_back()
+    old = migrate_to(BEFORE)
     events = old.get_model("consent.ChoiceEvent").objects.using("owner").order_by("id")
     assert list(events.values_list("participant_id", "value", "wording")) == [
         (zoe.pk, "yes", "May we?"),
