@@ -1,4 +1,4 @@
-"""What the console shows and hands out of a report besides the report: its link map."""
+"""What the console shows and hands out of a report besides the report: its link map, and its files."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from accounts.models import Organization
 from accounts.signed_in import organization_of
 from common.policies import email_policy, with_policy
+from reporting.asked import asked_days, asked_launches
+from reporting.documents import Document, comparison_document, launch_document, several_document
 from reporting.link_map import link_marks, mapped_email
+from reporting.printing import as_pdf, as_png, as_svg
 from reporting.reports import LaunchReport, get_launch, report_launch
+from reporting.spreadsheets import as_csv, as_workbook, as_zip
 
 
 def _launch_report(organization: Organization, launch_id: int) -> LaunchReport:
@@ -42,6 +47,76 @@ def mapped_email_frame(request: HttpRequest, launch_id: int) -> HttpResponse:
     return response
 
 
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+def launch_file(request: HttpRequest, launch_id: int) -> HttpResponse:
+    return _file(request, launch_document(organization_of(request), launch_id, now=timezone.now()))
+
+
+def comparison_file(request: HttpRequest) -> HttpResponse:
+    organization = organization_of(request)
+    launches = asked_launches(organization, request.GET)
+    document = comparison_document(organization, launches, now=timezone.now()) if launches else None
+    return _file(request, document)
+
+
+def organization_file(request: HttpRequest) -> HttpResponse:
+    return _several_file(request, "organization", None)
+
+
+def website_file(request: HttpRequest, website_id: int) -> HttpResponse:
+    return _several_file(request, "website", website_id)
+
+
+def campaign_file(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    return _several_file(request, "campaign", campaign_id)
+
+
+def email_file(request: HttpRequest, email_id: int) -> HttpResponse:
+    return _several_file(request, "email", email_id)
+
+
+def _several_file(request: HttpRequest, scope: str, number: int | None) -> HttpResponse:
+    days = asked_days(request.GET)
+    return _file(request, several_document(organization_of(request), scope, number, days=days, now=timezone.now()))
+
+
+def _file(request: HttpRequest, document: Document | None) -> HttpResponse:
+    """``?file=xlsx``, ``pdf``, ``zip``, ``csv&table=…``, or ``svg`` and ``png&chart=…``."""
+    if document is None:
+        raise Http404
+    ending = request.GET.get("file", "xlsx")
+    table = document.table(request.GET.get("table", ""))
+    chart = document.chart(request.GET.get("chart", ""))
+    content: str | bytes | None = None
+    name = document.file_name
+    if ending in WHOLE:
+        content = WHOLE[ending](document)
+    elif ending == "csv" and table is not None:
+        content, name = as_csv(table), f"{name}-{table.key}"
+    elif ending in PICTURES and chart is not None:
+        content, name = PICTURES[ending](chart), f"{name}-{request.GET['chart']}"
+    if content is None:
+        raise Http404
+    response = HttpResponse(content, content_type=CONTENT_TYPES[ending])
+    response["Content-Disposition"] = f'attachment; filename="{name}.{ending}"'
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+CONTENT_TYPES = {
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "pdf": "application/pdf",
+    "zip": "application/zip",
+    "csv": "text/csv; charset=utf-8",
+    "svg": "image/svg+xml",
+    "png": "image/png",
+}
+WHOLE: dict[str, Callable[[Document], bytes]] = {"xlsx": as_workbook, "pdf": as_pdf, "zip": as_zip}
+PICTURES: dict[str, Callable[[Any], str | bytes]] = {"svg": as_svg, "png": as_png}
+
+
 # As ``reporting.views.REPORT_PAGES``.
 MORE_REPORT_PAGES: tuple[tuple[str, str, str, Callable[..., dict[str, Any]]], ...] = (
     ("reports/<int:launch_id>/link-map/", "campaigns_launch_link_map", "reporting/link_map.html", link_map_context),
@@ -50,4 +125,10 @@ MORE_REPORT_PAGES: tuple[tuple[str, str, str, Callable[..., dict[str, Any]]], ..
 # Address, name and view. The console opens them to members alone.
 REPORT_FILES: tuple[tuple[str, str, Callable[..., HttpResponse]], ...] = (
     ("reports/<int:launch_id>/link-map/email/", "campaigns_launch_link_map_email", mapped_email_frame),
+    ("reports/<int:launch_id>/file/", "campaigns_launch_report_file", launch_file),
+    ("reports/all/file/", "reporting_organization_file", organization_file),
+    ("reports/compare/file/", "reporting_compare_file", comparison_file),
+    ("reports/email/<int:email_id>/file/", "campaigns_email_report_file", email_file),
+    ("reports/campaign/<int:campaign_id>/file/", "campaigns_campaign_report_file", campaign_file),
+    ("reports/website/<int:website_id>/file/", "websites_website_report_file", website_file),
 )

@@ -42,6 +42,7 @@ campaigns_campaign_delete                            -    -
 campaigns_campaign_duplicate                         om   om
 campaigns_campaign_history                           omdv omdv
 campaigns_campaign_report                            omdv omdv
+campaigns_campaign_report_file                       omdv omdv
 campaigns_campaign_restore                           om   om
 campaigns_email_add                                  om   om
 campaigns_email_archive                              om   om
@@ -63,6 +64,7 @@ campaigns_email_preview_copy                         -    -
 campaigns_email_question_remove                      om   -
 campaigns_email_questions                            omdv om
 campaigns_email_report                               omdv omdv
+campaigns_email_report_file                          omdv omdv
 campaigns_email_restore                              om   om
 campaigns_email_send                                 om   om
 campaigns_email_split_test                           -    -
@@ -80,6 +82,7 @@ campaigns_launch_link_map                            omdv omdv
 campaigns_launch_link_map_email                      omdv omdv
 campaigns_launch_pause                               om   om
 campaigns_launch_progress                            omdv omdv
+campaigns_launch_report_file                         omdv omdv
 campaigns_launch_resume                              om   om
 campaigns_segment_add                                om   om
 campaigns_segment_change                             omdv om
@@ -220,8 +223,10 @@ privacy_personrequest_proofs                         od   od
 privacy_personrequest_retention                      od   od
 reporting_advisor                                    omdv omdv
 reporting_compare                                    omdv omdv
+reporting_compare_file                               omdv omdv
 reporting_launch                                     omdv omdv
 reporting_organization                               omdv omdv
+reporting_organization_file                          omdv omdv
 reporting_processing                                 omdv omdv
 reporting_processing_file                            -    -
 search                                               omdv omdv
@@ -245,6 +250,7 @@ websites_website_proposal_decline                    -    -
 websites_website_proposal_opinion                    -    -
 websites_website_proposal_withdraw                   -    -
 websites_website_report                              omdv omdv
+websites_website_report_file                         omdv omdv
 websites_website_resume                              o    o
 websites_website_stop                                omd  omd
 websites_website_tracking                            omd  omd
