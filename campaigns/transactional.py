@@ -159,6 +159,7 @@ def _open_launch(organization: Organization, email: Email) -> Launch | None:
             mailing__version=_version_of(organization, email),
             # Withdrawn and approved again, it is another mailing: the older one stays unmeasured.
             mailing__exempt_approved=is_exempt_approved(organization, email),
+            mailing__exit_screen=email.kind == EmailKind.EXIT_SCREEN,
         )
         .exclude(mailing__state=MailingState.CANCELLED)
         .select_related("mailing")
@@ -198,6 +199,8 @@ def _open(organization: Organization, email: Email, *, author: User | None, now:
         now=now,
         untracked=untracked_of(current),
         exempt_approved=is_exempt_approved(organization, current),
+        # Whom the website chose to send these sends them, however they were asked for.
+        exit_screen=current.kind == EmailKind.EXIT_SCREEN,
     )
     return Launch.objects.create(
         organization=organization, email=current, mailing=mailing, launched_by=author, created_at=now

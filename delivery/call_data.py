@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from django.utils.translation import gettext as _
+
 from delivery.models import Mailing, MessageCall, MessageStatus
 
 # What may have been sent can be sent again, if somebody decides so.
@@ -13,6 +15,11 @@ ON_THEIR_WAY = (MessageStatus.QUEUED, MessageStatus.CLAIMED, MessageStatus.SENDI
 def data_of_calls(message_ids: Sequence[int]) -> dict[int, Mapping[str, object] | None]:
     """By message; None where it has been forgotten, so that nothing is sent with its words missing."""
     return dict(MessageCall.objects.filter(message__in=list(message_ids)).values_list("message_id", "data"))
+
+
+def words_are_gone() -> str:
+    """Why a message is not written without them."""
+    return _("What the call gave along has been forgotten since; it must be asked for again.")
 
 
 def forget_data(mailing: Mailing) -> None:

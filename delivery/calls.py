@@ -43,6 +43,7 @@ def open_urgent_mailing(
     now: datetime,
     untracked: Untracked | None = None,
     exempt_approved: bool = False,
+    exit_screen: bool = False,
 ) -> Mailing:
     """A mailing that nobody is in yet; each call adds a message, and it is sent at once."""
     with tenant(organization.pk):
@@ -55,6 +56,7 @@ def open_urgent_mailing(
             now=now,
             untracked=untracked,
             exempt_approved=exempt_approved,
+            exit_screen=exit_screen,
         )
         mailing.urgent, mailing.version = True, version
         mailing.expanded_at, mailing.state, mailing.finished_at = now, MailingState.DONE, now

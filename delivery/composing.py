@@ -7,10 +7,10 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from common.keys import encode_key, link_secrets
 from consent.rules import Level
+from delivery.call_data import words_are_gone
 from delivery.mime import MessageHeaders, build_message
 from delivery.models import Mailing
 from delivery.outbox import Claimed, Person
@@ -45,7 +45,7 @@ class Composer:
     def compose(self, claimed: Claimed, *, now: datetime) -> Outgoing:
         """The bytes for one recipient. TemplateError or ValueError when their data cannot be written."""
         if self._needs_data and claimed.data is None:
-            raise ValueError(_("What the call gave along has been forgotten since; it must be asked for again."))
+            raise ValueError(words_are_gone())
         envelope, recipient = self._envelope, address_of(claimed.person)
         urls = own_urls(
             claimed.unsubscribe_key, claimed.preference_key, claimed.web_version_key, reply=claimed.reply_key

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection as database
 from django.db.models import Case, F, Max, Q, Value, When
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 
 from accounts.models import Organization
@@ -45,10 +46,14 @@ def states_of(
         )
     }
     blocked, topics = _blocked(organization, participant_ids), _topics(organization, website, participant_ids)
+    people = Participant.objects.filter(organization=organization, id__in=participant_ids)
+    addresses = dict(people.values_list("id", "email"))
     states = {}
     for person in participant_ids:
         opens, clicks = _measured(decided.get(person), chosen.get(person, (False, False)))
-        states[person] = PushState(opens, clicks, blocked.get(person, ()), topics.get(person, {}))
+        states[person] = PushState(
+            opens, clicks, blocked.get(person, ()), topics.get(person, {}), address=addresses.get(person, "")
+        )
     return states
 
 
@@ -89,6 +94,7 @@ def as_told(state: PushState) -> dict[str, Any]:
         "blocked": list(state.blocked),
         "topics": dict(state.topics),
         "erased": state.erased,
+        "address": state.address,
     }
 
 
@@ -106,12 +112,39 @@ def mark_address(organization: Organization, email_norm: str, *, now: datetime) 
     _mark(OutsidePerson.objects.filter(organization=organization, participant__email_norm=email_norm), now=now)
 
 
+def mark_addresses(organization: Organization, email_norms: RawSQL, *, now: datetime) -> None:
+    """The same for many addresses at once, as a query tells them."""
+    _mark(OutsidePerson.objects.filter(organization=organization, participant__email_norm__in=email_norms), now=now)
+
+
+def mark_moved(organization: Organization, participant: Participant, *, before: str, now: datetime) -> None:
+    """A person has another address than ``before``; in the transaction of the change.
+
+    They are made known under the new one, and of the old one the last word is that nothing may be measured. That one
+    waits until whoever is saying something of them now has ended.
+    """
+    rows = OutsidePerson.objects.filter(organization=organization, participant=participant)
+    sealed = encrypt_secret(before)
+    OutsidePerson.objects.bulk_create(
+        OutsidePerson(
+            organization=organization,
+            connection_id=row.connection_id,
+            website_id=row.website_id,
+            sealed_address=sealed,
+            number=row.number,
+            due_at=row.due_at if row.held_since is not None else now,
+        )
+        for row in rows.select_for_update(of=("self",)).order_by("pk")
+    )
+    _mark(rows, now=now)
+
+
 def mark_erased(organization: Organization, participant: Participant, *, now: datetime) -> None:
     """A person goes: outside senders are still to be told that nothing of theirs is measured. In the erasure."""
     rows = OutsidePerson.objects.filter(organization=organization, participant=participant)
     if rows.exists():
         numbers = list(rows.values_list("pk", flat=True))
-        rows.update(participant=None, sealed_address=encrypt_secret(participant.email))
+        rows.update(participant=None, sealed_address=encrypt_secret(participant.email), told={}, wanted=None)
         _mark(OutsidePerson.objects.filter(organization=organization, pk__in=numbers), now=now)
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
@@ -22,6 +21,7 @@ from common.tenancy import tenant
 from consent.grounds import Decided, decisions_for
 from consent.rules import Untracked
 from consent.services import ensure_preference_keys
+from delivery.call_data import data_of_calls, words_are_gone
 from delivery.composing import address_of, own_urls, variables_of
 from delivery.connection_models import Connection
 from delivery.models import Mailing, MailingState, Message, MessageStatus, Suppression
@@ -179,20 +179,27 @@ class _HandOver:
                 self._organization, [one.pk for one in people], scope_id=self._website.consent_scope_id
             )
             replies = reply_keys_for(self._mailing, [one.pk for one in claimed])
+            data = data_of_calls([one.pk for one in claimed]) if self._mailing.urgent else {}
         written, failed = [], []
         for message, participant in zip(claimed, people, strict=True):
             try:
-                written.append(self._write_one(message, participant, keys[participant.pk], replies.get(message.pk)))
+                variables = self._variables(participant, data.get(message.pk))
+                urls = own_urls(message.unsubscribe_key, keys[participant.pk], None, reply=replies.get(message.pk))
+                written.append(self._write_one(message, participant, variables, urls))
             except (TemplateError, ValueError) as error:
                 failed.append((message, str(error)))
         self._fail(failed)
         return written
 
+    def _variables(self, participant: Participant, data: Mapping[str, object] | None) -> Mapping[str, object]:
+        if self._mailing.urgent and data is None:
+            raise ValueError(words_are_gone())
+        return variables_of(self._envelope, person_of(participant), data=data)
+
     def _write_one(
-        self, message: Message, participant: Participant, preference_key: UUID, reply_key: UUID | None
+        self, message: Message, participant: Participant, variables: Mapping[str, object], urls: dict[str, str]
     ) -> _Written:
-        urls = own_urls(message.unsubscribe_key, preference_key, None, reply=reply_key)
-        filled = self._filler.fill(variables_of(self._envelope, person_of(participant)), urls)
+        filled = self._filler.fill(variables, urls)
         content = PushMessage(
             reference=str(message.reference),
             campaign=self._envelope.campaign,
@@ -323,8 +330,8 @@ class _HandOver:
             if one.told_before is None:
                 row.delete()  # nothing of the person is known there
                 return
-            row.told = one.told_before
-        elif settled.status == MessageStatus.SENT and one.told_before != {}:
+            row.told = one.told_before if row.participant_id is not None else {}
+        elif settled.status == MessageStatus.SENT and one.told_before != {} and row.participant_id is not None:
             row.told = as_told(one.event.state)
         # Else it was said before, perhaps in other words under the same key: which ones were kept, nobody knows.
         is_over = settled.status != MessageStatus.QUEUED

@@ -30,6 +30,7 @@ from delivery.outside_senders import AT_ONCE, Said, note_how_it_went, push_accou
 from delivery.pushing import push_person
 from delivery.rules import retry_after
 from delivery.transports import PushEvent, PushPerson, PushState, Result, pusher_for
+from participants.rules import normalise_email
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +103,22 @@ def _states(
 ) -> list[tuple[OutsidePerson, PushState]]:
     found = []
     for row in rows:
-        if row.participant_id is None:
+        if row.participant_id is None and _is_back(organization, row):
+            row.delete()
+        elif row.participant_id is None:
             found.append((row, PushState(opens=False, clicks=False, erased=True)))
         else:
             states = states_of(organization, row.website, [row.participant_id], now=now)
             found.append((row, states[row.participant_id]))
     return found
+
+
+def _is_back(organization: Organization, row: OutsidePerson) -> bool:
+    """Whether an address that somebody left belongs to somebody of whom the same outside sender knows."""
+    known = OutsidePerson.objects.filter(
+        organization=organization, connection=row.connection_id, website=row.website_id
+    )
+    return known.filter(participant__email_norm=normalise_email(decrypt_secret(row.sealed_address))).exists()
 
 
 def _hold(row: OutsidePerson, state: PushState, *, now: datetime) -> _News | None:
@@ -162,7 +173,9 @@ def _settle(row: OutsidePerson, one: _News, came: Said, *, now: datetime) -> Non
         return
     row.held_since = None
     if result is Result.ACCEPTED:
-        row.told, row.wanted, row.key, row.attempts, row.words = one.wanted, None, None, 0, ""
+        # Of whoever was erased meanwhile the address is kept sealed only.
+        row.told = one.wanted if row.participant_id is not None else {}
+        row.wanted, row.key, row.attempts, row.words = None, None, 0, ""
         row.due_at = now if row.marked else None
     elif result is Result.REFUSED:
         row.attempts, row.words = one.attempts + 1, came.outcome.words[:ERROR_LENGTH]

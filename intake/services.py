@@ -23,6 +23,7 @@ from consent.rules import Kind as ConsentKind
 from consent.selectors import country_name, local_day
 from consent.services import apply_move
 from delivery.models import Suppression, SuppressionReason
+from delivery.outside import mark_moved
 from delivery.services import is_suppressed_hash, suppress
 from intake.imports import open_import
 from intake.models import Import, ImportKind, ImportState
@@ -344,7 +345,7 @@ def _change_participant(
     organization: Organization, participant_id: int, changes: Mapping[str, Any], *, now: datetime
 ) -> Participant:
     current = Participant.objects.select_for_update().get(organization=organization, pk=participant_id)
-    country_before, address_before = str(current.country), current.email_norm
+    country_before, address_before, email_before = str(current.country), current.email_norm, current.email
     for name, value in changes.items():
         setattr(current, name, value)
     current.save(update_fields=list(changes))
@@ -352,6 +353,7 @@ def _change_participant(
         change_participant_country(organization, current.pk, str(current.country), now=now)
         apply_move(organization, [current.pk], now=now)
     if current.email_norm != address_before:
+        mark_moved(organization, current, before=email_before, now=now)
         _keep_refusals(organization, before=address_before, after=current.email_norm, now=now)
     return current
 

@@ -71,6 +71,8 @@ class PushState:
     blocked: Sequence[str] = ()
     topics: Mapping[str, bool] = field(default_factory=dict)
     erased: bool = False
+    # Under which it is said: whoever moved is to be known under the new one.
+    address: str = ""
 
     @property
     def tracking(self) -> bool:

@@ -6,9 +6,11 @@ from collections import Counter
 from datetime import datetime
 
 from django.db import connection
+from django.db.models.expressions import RawSQL
 
 from accounts.models import Organization
 from consent.imports import end_subscriptions
+from delivery.outside import mark_addresses
 from delivery.refusals import add_reason, erased_addresses, keeps_addresses_out
 from intake.imports.participants import copy_chunk
 from intake.models import Import
@@ -39,6 +41,7 @@ def store_suppressions(organization: Organization, source: Import, chunk: Chunk,
         cursor.execute(_SUPPRESS, [organization.pk, source.filename[:120], now])
         added = cursor.rowcount
         cursor.execute(_LEAVERS)
+    mark_addresses(organization, RawSQL("SELECT email_norm FROM intake_row", []), now=now)
     return Counter(
         suppressed=added,
         suppressed_already=chunk.people - added - erased,

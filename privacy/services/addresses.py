@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from common.tenancy import tenant
 from delivery.models import Suppression, SuppressionReason
+from delivery.outside import mark_moved
 from delivery.refusals import welcome_back
 from delivery.services import queue_service_message, suppress
 from participants.models import Participant
@@ -52,6 +53,7 @@ def confirm_new_address(link: FreshLink, *, language: str, now: datetime) -> Con
         person.save(update_fields=["email", "email_norm", "updated_at"])
         # Before anything is written under the address: as long as it counts as erased, it would go there.
         welcome_back(organization, person, now=now)
+        mark_moved(organization, person, before=old_email, now=now)
         for reason in Suppression.objects.filter(
             organization=organization, email_norm=old_norm, reason__in=CARRIED
         ).values_list("reason", flat=True):
