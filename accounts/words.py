@@ -44,6 +44,8 @@ ACTIONS: dict[str, str | Promise] = {
     "row:change": _("Changed"),
     "row:delete": _("Deleted"),
     "sending:cancel": _("Sending cancelled"),
+    "sending:doubt:again": _("Sent again after a doubt"),
+    "sending:doubt:count": _("Counted as sent after a doubt"),
     "sending:pause": _("Sending paused"),
     "sending:resume": _("Sending resumed"),
     "session:factor:add": _("Second factor added"),

@@ -14,6 +14,7 @@ from delivery.alerts import BEAT_WAITS, AlertKind, about, alert_owners, in_their
 from delivery.connection_models import Connection
 from delivery.lost import give_up_lost_of_stopped
 from delivery.unknown import resend_by_setting, unknown_messages
+from delivery.unknown_service import resend_service_by_setting, unknown_service_messages
 
 # News of a message in doubt usually comes sooner.
 DOUBT_IS_LONG = timedelta(hours=1)
@@ -30,6 +31,7 @@ def look_after_sending(organization_id: int, *, now: datetime) -> None:
         return
     give_up_lost_of_stopped(organization, now=now)
     resend_by_setting(organization, now=now)
+    resend_service_by_setting(organization, now=now)
     _tell_of_doubt(organization, now=now)
     _tell_of_broken(organization, now=now)
     mail_alerts(organization, now=now, at_least_old=BEAT_WAITS)
@@ -37,11 +39,15 @@ def look_after_sending(organization_id: int, *, now: datetime) -> None:
 
 def _tell_of_doubt(organization: Organization, *, now: datetime) -> None:
     with tenant(organization.pk):
-        waiting = unknown_messages(organization).filter(uncertain_at__lte=now - DOUBT_IS_LONG)
+        since, yesterday = now - DOUBT_IS_LONG, now - DOUBT_IS_LONG - DOUBT_SAID_ONCE_PER
+        waiting = unknown_messages(organization).filter(uncertain_at__lte=since)
+        single = unknown_service_messages(organization).filter(claimed_at__lte=since)
         # Those that were told of yesterday and still wait are not news.
-        if not waiting.filter(uncertain_at__gt=now - DOUBT_IS_LONG - DOUBT_SAID_ONCE_PER).exists():
+        if not (
+            waiting.filter(uncertain_at__gt=yesterday).exists() or single.filter(claimed_at__gt=yesterday).exists()
+        ):
             return
-        number = waiting.count()
+        number = waiting.count() + single.count()
     with in_their_language(organization):
         text = ngettext(
             "%(number)s message may have been sent: the connection broke before the mail server answered, or the "

@@ -273,6 +273,8 @@ class ServiceMessage(TenantModel):
     error = models.CharField(max_length=500, blank=True)
     queued_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
+    # When it was sent again after a doubt.
+    resent_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = (
@@ -281,6 +283,12 @@ class ServiceMessage(TenantModel):
                 fields=["due_at"],
                 name="service_message_due",
                 condition=models.Q(status__in=["queued", "claimed", "sending"]),
+            ),
+            # What waits for a decision.
+            models.Index(
+                fields=["organization", "claimed_at"],
+                name="service_message_unknown",
+                condition=models.Q(status="unknown"),
             ),
         )
 

@@ -17,6 +17,7 @@ from delivery.provider_reports import CLICKED, OPENED, UNSUBSCRIBED, Report
 from delivery.rules import without_addresses as without_addresses
 from delivery.services import forget_keys, suppress
 from delivery.spikes import look_for_spike
+from delivery.unknown_service import FORGOTTEN
 from participants.rules import normalise_email
 
 _SUPPRESSES = {
@@ -95,6 +96,8 @@ def _take(
             _draw_together(message, report, words)
             if report.kind in _BAD:
                 mailings.add(message.mailing_id)
+        elif report.reference is not None:
+            _settle_service(organization, report.reference, report, words)
     reason = _SUPPRESSES.get(report.kind)
     if reason is not None and address:
         source = connection.name if connection is not None else "bounce"
@@ -121,6 +124,17 @@ def _address(organization: Organization, message: Message | None, reference: UUI
         return None
     service = ServiceMessage.objects.filter(organization=organization, reference=reference).first()
     return service.to_email if service is not None else None
+
+
+def _settle_service(organization: Organization, reference: UUID, report: Report, words: str) -> None:
+    """One to a single person that may have been sent: whoever reports about it has had it, or refused it."""
+    doubtful = ServiceMessage.objects.filter(
+        organization=organization, reference=reference, status=MessageStatus.UNKNOWN
+    )
+    if report.kind == News.REJECTED:
+        doubtful.update(status=MessageStatus.FAILED, error=words, **FORGOTTEN)
+    else:
+        doubtful.update(status=MessageStatus.SENT, sent_at=report.happened_at, error="", **FORGOTTEN)
 
 
 def _draw_together(message: Message, report: Report, words: str) -> None:

@@ -115,7 +115,7 @@ def _by_website(ready: Sequence[_Ready]) -> list[list[_Ready]]:
 
 def _give_up_lost(organization: Organization, *, now: datetime) -> None:
     lost = ServiceMessage.objects.filter(organization=organization, status=MessageStatus.SENDING, due_at__lte=now)
-    lost.update(status=MessageStatus.UNKNOWN, due_at=None, text="", html="", mime=None)
+    lost.update(status=MessageStatus.UNKNOWN, due_at=None)
 
 
 def _hold_back(
@@ -312,8 +312,9 @@ def _record(
                 "attempts": settled.attempts,
                 "sent_at": now if settled.status == MessageStatus.SENT else None,
             }
-            if not waits:
+            # What may have been sent can be sent again, if somebody decides so.
+            if not waits and settled.status != MessageStatus.UNKNOWN:
                 changes |= {"text": "", "html": "", "mime": None}
-            # A slow server's last word replaces *unknown*; what has been forgotten cannot be tried again.
+            # A slow server's last word replaces *unknown*; what is in doubt is tried again by nobody's haste.
             standing = (MessageStatus.SENDING,) if waits else (MessageStatus.SENDING, MessageStatus.UNKNOWN)
             ServiceMessage.objects.filter(pk=outcome.id, status__in=standing).update(**changes)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.exceptions import PermissionDenied
+from django.db.models import Case, Model, QuerySet, When
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -21,7 +22,10 @@ from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
 from campaigns.models import Launch
 from delivery.models import Message, MessageStatus, UncertainMessage
 from delivery.unknown import Resolved, decisions_about, may_be_sent_again, resolve_unknown, what_would_settle
+from delivery.unknown_service import may_still_leave, resolve_unknown_service, unknown_service_messages
 
+# As many single messages as are shown at once, above the copies of launches.
+SINGLE = 20
 LIST = "admin:delivery_uncertainmessage_changelist"
 
 
@@ -99,7 +103,12 @@ class UncertainMessageAdmin(PagesBelowRowsAdmin):
     # --- Pages
 
     def get_urls(self) -> list[URLPattern]:
-        return [self.button("count", self._count), self.button("again", self._again), *super().get_urls()]
+        single = path(
+            "single/<int:pk>/",
+            self.admin_site.admin_view(self.single_view),
+            name="delivery_uncertainmessage_single",
+        )
+        return [single, self.button("count", self._count), self.button("again", self._again), *super().get_urls()]
 
     def find(self, organization: Organization, pk: int) -> Any:
         mine = UncertainMessage.objects.filter(organization=organization, pk=pk, status=MessageStatus.UNKNOWN)
@@ -108,6 +117,33 @@ class UncertainMessageAdmin(PagesBelowRowsAdmin):
     def address_of(self, row: Model) -> str:
         """It has left the list, and so has its page."""
         return reverse(LIST)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """With the messages to single persons, which no launch sent."""
+        organization, now = organization_of(request), timezone.now()
+        single = unknown_service_messages(organization)
+        context = {
+            "single": single.annotate(may_leave=Case(When(may_still_leave(now), then=True), default=False))[:SINGLE],
+            "single_total": single.count(),
+            "may_decide": self.has_resolve_permission(request),
+            **(extra_context or {}),
+        }
+        return super().changelist_view(request, context)
+
+    def single_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What somebody makes of a message to one person."""
+        organization = organization_of(request)
+        is_there = unknown_service_messages(organization).filter(pk=pk).exists()
+        if not is_there or not self.has_view_permission(request):
+            raise Http404
+        if not self.has_resolve_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        resend, now = request.POST.get("decision") == "again", timezone.now()
+        done = resolve_unknown_service(organization, pk, resend=resend, actor=member_of(request), now=now)
+        self._say(request, (Resolved(resent=1) if resend else Resolved(counted=1)) if done else Resolved(left=1))
+        return HttpResponseRedirect(reverse(LIST))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -167,10 +203,13 @@ class UncertainMessageAdmin(PagesBelowRowsAdmin):
         resolved = resolve_unknown(
             organization_of(request), ids, resend=resend, actor=member_of(request), now=timezone.now()
         )
-        for level, sentence in _sentences(resolved):
-            messages.add_message(request, level, sentence)
+        self._say(request, resolved)
         if resolved == Resolved():
             messages.info(request, _("Nothing was left to decide: news came first, or somebody else."))
+
+    def _say(self, request: HttpRequest, resolved: Resolved) -> None:
+        for level, sentence in _sentences(resolved):
+            messages.add_message(request, level, sentence)
 
 
 def _sentences(resolved: Resolved) -> list[tuple[int, str]]:

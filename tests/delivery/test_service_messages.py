@@ -5,11 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 
+from accounts.models import AuditEntry
 from common.tenancy import call_door, tenant
+from delivery.care import look_after_sending
+from delivery.connection_models import News
 from delivery.models import MessageStatus, ServiceMessage, Suppression
+from delivery.news import take_reports
+from delivery.provider_reports import Report
+from delivery.sending_models import Alert, SendingRules
 from delivery.service_mail import send_service_messages
 from delivery.services import queue_service_message, suppress
+from delivery.unknown_service import resolve_unknown_service
 from participants.rules import AddressError
 from tests.delivery.world import World
 from tests.support.smtp import SmtpServer
@@ -130,6 +140,84 @@ def test_without_an_answer_it_may_have_been_sent_and_is_not_sent_again(world: Wo
     server.behave()
     assert send(world, days=1) == 0
     assert len(server.messages()) == 1
+
+
+def doubtful(world: World, server: SmtpServer) -> ServiceMessage:
+    message = queue(world)
+    server.behave(hang_up_after=["lea@example.org"])
+    send(world)
+    server.behave()
+    return row(world, message)
+
+
+def test_somebody_has_a_doubtful_one_sent_again_or_counted(world: World, server: SmtpServer) -> None:
+    again, counted = doubtful(world, server), doubtful(world, server)
+    client, stranger, viewer = Client(), Client(), Client()
+    for one, user in ((client, world.cast.max), (stranger, world.cast.ben), (viewer, world.cast.dana)):
+        one.force_login(user)
+    page = reverse("admin:delivery_uncertainmessage_changelist")
+    assert client.get(page).content.decode().count("lea@example.org</strong>") == 2
+    assert "lea@example.org" not in stranger.get(page).content.decode()
+    address = reverse("admin:delivery_uncertainmessage_single", args=[again.pk])
+    assert [one.post(address, {"decision": "again"}).status_code for one in (stranger, viewer)] == [404, 403]
+    assert client.get(address).status_code == 405
+    client.post(address, {"decision": "again"})
+    client.post(reverse("admin:delivery_uncertainmessage_single", args=[counted.pk]), {"decision": "count"})
+    world.time = timezone.now()
+    before = len(server.messages())
+    assert send(world, seconds=1) == 1
+    assert TEXT.split("\n")[2] in server.messages()[before].text
+    for message in (again, counted):
+        ended = row(world, message)
+        assert (ended.status, ended.text) == (MessageStatus.SENT, "")
+    with tenant(world.cast.bakery.pk):
+        noted = list(AuditEntry.objects.order_by("pk").values_list("action", "actor_name"))
+    who = world.cast.max.email
+    assert noted[-2:] == [("sending:doubt:again", who), ("sending:doubt:count", who)]
+    assert client.post(address, {"decision": "again"}).status_code == 404
+
+
+def test_what_is_of_no_use_any_more_is_not_sent_again(world: World, server: SmtpServer) -> None:
+    message = doubtful(world, server)
+    with tenant(world.cast.bakery.pk):
+        ServiceMessage.objects.update(expires_at=world.time)
+    assert not resolve_unknown_service(world.cast.bakery, message.pk, resend=True, actor=None, now=world.time)
+    assert row(world, message).status == MessageStatus.UNKNOWN
+
+
+def test_the_setting_sends_a_doubtful_one_again_once(world: World, server: SmtpServer) -> None:
+    organization, message = world.cast.bakery, doubtful(world, server)
+    later = world.time + timedelta(hours=5)
+    look_after_sending(organization.pk, now=later)
+    assert row(world, message).status == MessageStatus.UNKNOWN
+    with tenant(organization.pk):
+        SendingRules.objects.create(organization=organization, resend="not_marketing", resend_hours=4)
+    assert (organization.pk,) in call_door("door_sending_troubles", [later])
+    look_after_sending(organization.pk, now=later - timedelta(hours=2))
+    assert row(world, message).status == MessageStatus.UNKNOWN
+    look_after_sending(organization.pk, now=later)
+    assert row(world, message).status == MessageStatus.QUEUED
+    server.behave(hang_up_after=["lea@example.org"])
+    world.time = later
+    send(world)
+    look_after_sending(organization.pk, now=later + timedelta(days=2))
+    assert row(world, message).status == MessageStatus.UNKNOWN
+
+
+def test_owners_are_told_of_doubtful_ones(world: World, server: SmtpServer) -> None:
+    doubtful(world, server)
+    look_after_sending(world.cast.bakery.pk, now=world.time + timedelta(hours=2))
+    with tenant(world.cast.bakery.pk):
+        assert [alert.kind for alert in Alert.objects.all()] == ["unknown"]
+
+
+@pytest.mark.parametrize(("kind", "status"), [(News.DELIVERED, "sent"), (News.REJECTED, "failed")])
+def test_news_settle_a_doubtful_one(world: World, server: SmtpServer, kind: str, status: str) -> None:
+    message = doubtful(world, server)
+    report = Report(kind, message.reference, "", "No such user", world.time, "one")
+    take_reports(world.cast.bakery, None, [report], now=world.time)
+    settled = row(world, message)
+    assert (settled.status, settled.text) == (status, "")
 
 
 def test_what_a_dead_worker_was_sending_is_unknown(world: World, server: SmtpServer) -> None:
