@@ -15,16 +15,13 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from django import db
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from common.tenancy import tenant
-from delivery.alerts import tell_of_pause
 from delivery.composing import Composer
 from delivery.connection_models import Connection
-from delivery.connections import NoWayError, Way, note_failure, note_success, way_for
+from delivery.connections import NoWayError, Way, note_success
 from delivery.models import Mailing, MailingState, MessageStatus
 from delivery.outbox import (
     Claimed,
@@ -39,18 +36,18 @@ from delivery.outcomes import Settled, keep_sending, record, settle
 from delivery.outside_senders import outside_sender
 from delivery.pushing import hand_over
 from delivery.selectors import is_due
-from delivery.services import begin_mailing, finish_mailing, note_consent_requests, note_trouble, pause_mailing
+from delivery.services import begin_mailing, finish_mailing, note_consent_requests, note_trouble
 from delivery.spikes import look_for_spike
 from delivery.templating import TemplateError
-from delivery.throttle import Limits, quota_left
+from delivery.throttle import Limits
 from delivery.transports import GroupSent, Outgoing, SmtpPool, SmtpTroubleError
+from delivery.ways import connections_of, give_up, quota_of, say_why_nothing_leaves, way_of
 
 logger = logging.getLogger(__name__)
 
 # How many messages are on their way over one connection at most: as many of each are unknown after a crash.
 LARGEST_GROUP = 10
 LARGEST_CLAIM = 200
-URGENT_CONNECTIONS = 2
 # How long a group should take, so that pausing takes effect soon however slow the server is.
 GROUP_SECONDS = 1.0
 RENEW_SECONDS = 30.0
@@ -83,33 +80,19 @@ def send_mailing(
         outside = _outside_sender_of(mailing, now=clock())
         if outside is not None:
             return _hand_over(mailing, outside, stop_after=stop_after, clock=clock)
-        way = _way_of(mailing, now=clock())
+        way = way_of(mailing, now=clock())
     except NoWayError as error:
-        _say_why_nothing_leaves(mailing, error.words, lasting=error.lasting, now=clock())
+        say_why_nothing_leaves(mailing, error.words, lasting=error.lasting, now=clock())
         return Progress()
-    pool = SmtpPool(way.account, size=_connections(mailing, way))
+    pool = SmtpPool(way.account, size=connections_of(mailing, way))
     try:
         if is_due(mailing, now=clock()):
             pool.open()
         return _Run(mailing, pool, way, clock=clock, stop_after=stop_after).run()
     except SmtpTroubleError as error:
-        return Progress(more_due=_give_up(mailing, way, error, now=clock()))
+        return Progress(more_due=give_up(mailing, way, error, now=clock()))
     finally:
         pool.close()
-
-
-def _connections(mailing: Mailing, way: Way) -> int:
-    """Few people wait for what is urgent, and servers count connections: most are left to launches."""
-    most = int(settings.SMTP_CONNECTIONS)
-    if way.is_probe:
-        return 1
-    return min(URGENT_CONNECTIONS, most) if mailing.urgent else most
-
-
-def _quota_left(mailing: Mailing, way: Way, *, now: datetime) -> int | None:
-    if way.connection is None:
-        return None
-    return quota_left(way.connection, today=now.date(), urgent=mailing.urgent)
 
 
 def _outside_sender_of(mailing: Mailing, *, now: datetime) -> Connection | None:
@@ -122,34 +105,8 @@ def _hand_over(
 ) -> Progress:
     handed = hand_over(mailing, outside, stop_after=stop_after, clock=clock)
     if handed.trouble is not None:
-        _say_why_nothing_leaves(mailing, handed.trouble.words, lasting=handed.trouble.lasting, now=clock())
+        say_why_nothing_leaves(mailing, handed.trouble.words, lasting=handed.trouble.lasting, now=clock())
     return Progress(handed.counts, more_due=handed.more_due)
-
-
-def _way_of(mailing: Mailing, *, now: datetime) -> Way:
-    """The way that the mailing's website takes, if it takes anything now."""
-    way = way_for(mailing.organization, mailing.website, now=now)
-    if way.connection is not None and _quota_left(mailing, way, now=now) == 0:
-        words = _("%(connection)s warms up and has taken what it may take today; the others leave tomorrow.")
-        raise NoWayError(words % {"connection": way.connection.name}, lasting=False)
-    return way
-
-
-def _give_up(mailing: Mailing, way: Way, trouble: SmtpTroubleError, *, now: datetime) -> bool:
-    """Count the trouble, and say why nothing leaves. True when another way can be tried at once."""
-    is_broken = note_failure(way.connection, trouble.words, lasting=trouble.lasting, now=now)
-    lasting = trouble.lasting and not way.has_other
-    _say_why_nothing_leaves(mailing, trouble.words, lasting=lasting, now=now)
-    return is_broken and way.has_other
-
-
-def _say_why_nothing_leaves(mailing: Mailing, words: str, *, lasting: bool, now: datetime) -> None:
-    """A trouble that lasts pauses the mailing; another one is shown while beat tries again."""
-    if lasting:
-        pause_mailing(mailing.organization, mailing, now=now, reason=words)
-        tell_of_pause(mailing, words, now=now)
-    else:
-        note_trouble(mailing, words)
 
 
 class _Run:
@@ -268,7 +225,7 @@ class _Run:
     def _wait_for_room(self, seconds: float) -> None:
         if seconds > 0:
             time.sleep(min(seconds, LISTEN_SECONDS))
-        elif _quota_left(self._mailing, self._way, now=self._clock()) == 0:
+        elif quota_of(self._mailing, self._way, now=self._clock()) == 0:
             self._stopped = self._halted = True
 
     # --- Handing over and recording
@@ -393,7 +350,7 @@ class _Run:
         release_claims(mailing, [claimed for claimed, _outgoing in (*self._admitted, *self._ready)])
         other_way = False
         if self._trouble is not None:
-            other_way = _give_up(mailing, self._way, self._trouble, now=now)
+            other_way = give_up(mailing, self._way, self._trouble, now=now)
         else:
             note_trouble(mailing, "")
         if self._nothing_due:
