@@ -82,6 +82,7 @@ CONSOLE_MENU: list[dict[str, Any]] = [
         "items": [
             _item(_("Reports"), "bar_chart", "admin:campaigns_launch_changelist"),
             _item(_("All emails together"), "monitoring", "admin:reporting_organization"),
+            _item(_("Reports by email"), "schedule_send", "admin:reporting_scheduled"),
             _item(_("May have been sent"), "contact_support", "admin:delivery_uncertainmessage_changelist"),
             _item(_("Mailbox"), "inbox", "admin:delivery_caughtmessage_changelist"),
         ],

@@ -248,6 +248,7 @@ CELERY_BEAT_SCHEDULE = {
     "drop-old-hit-months": {"task": "tracking.drop_old_hit_months", "schedule": crontab(hour=4, minute=30)},
     "count-hits": {"task": "reporting.count_hits", "schedule": 5.0},
     "count-mailings": {"task": "reporting.count_mailings", "schedule": 15.0},
+    "mail-reports": {"task": "reporting.mail_reports", "schedule": 300.0},
     "forget-seen-copies": {"task": "reporting.forget_seen_copies", "schedule": 900.0},
     "delete-refused-hits": {"task": "tracking.delete_hits_of_refusals", "schedule": 900.0},
 }

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
+from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from accounts.models import Organization
-from accounts.signed_in import organization_of
+from accounts.signed_in import MemberRequest, organization_of
 from common.policies import email_policy, with_policy
 from reporting.asked import asked_days, asked_launches
 from reporting.documents import Document, comparison_document, launch_document, several_document
+from reporting.forms import ScheduleForm
 from reporting.link_map import link_marks, mapped_email
-from reporting.printing import as_pdf, as_png, as_svg
+from reporting.printing import as_png, as_svg
 from reporting.reports import LaunchReport, get_launch, report_launch
-from reporting.spreadsheets import as_csv, as_workbook, as_zip
+from reporting.scheduled import WHOLE, WHOLE_TYPES, reports_of, schedule_report, stop_report
+from reporting.spreadsheets import as_csv
 
 
 def _launch_report(organization: Organization, launch_id: int) -> LaunchReport:
@@ -45,6 +50,33 @@ def mapped_email_frame(request: HttpRequest, launch_id: int) -> HttpResponse:
     response = with_policy(HttpResponse(html, content_type="text/html; charset=utf-8"), email_policy(["https:", *own]))
     response["Cache-Control"] = "no-store"
     return response
+
+
+# --- By email ---------------------------------------------------------------------------------------------------------
+
+
+def scheduled_page(request: HttpRequest) -> HttpResponse:
+    """Results > Reports by email: what the member gets, one more, or one less. Everybody for themselves."""
+    organization, membership, now = organization_of(request), cast("MemberRequest", request).membership, timezone.now()
+    if membership is None:
+        raise Http404
+    if request.method == "POST" and "stop" in request.POST:
+        stop_report(organization, membership, request.POST["stop"])
+        return redirect("admin:reporting_scheduled")
+    form = ScheduleForm(organization, request.POST or None, initial={"about": request.GET.get("about", "")})
+    if request.method == "POST" and form.is_valid():
+        schedule_report(organization, membership, **form.cleaned_data, now=now)
+        messages.success(request, _("The report will come by email."))
+        return redirect("admin:reporting_scheduled")
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Reports by email"),
+        "form": form,
+        "media": form.media,
+        "mine": reports_of(organization, membership),
+        "address": membership.user.email,
+    }
+    return TemplateResponse(request, "reporting/scheduled.html", context, status=422 if form.errors else 200)
 
 
 # --- Files ------------------------------------------------------------------------------------------------------------
@@ -106,14 +138,11 @@ def _file(request: HttpRequest, document: Document | None) -> HttpResponse:
 
 
 CONTENT_TYPES = {
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "pdf": "application/pdf",
-    "zip": "application/zip",
+    **WHOLE_TYPES,
     "csv": "text/csv; charset=utf-8",
     "svg": "image/svg+xml",
     "png": "image/png",
 }
-WHOLE: dict[str, Callable[[Document], bytes]] = {"xlsx": as_workbook, "pdf": as_pdf, "zip": as_zip}
 PICTURES: dict[str, Callable[[Any], str | bytes]] = {"svg": as_svg, "png": as_png}
 
 
@@ -125,6 +154,7 @@ MORE_REPORT_PAGES: tuple[tuple[str, str, str, Callable[..., dict[str, Any]]], ..
 # Address, name and view. The console opens them to members alone.
 REPORT_FILES: tuple[tuple[str, str, Callable[..., HttpResponse]], ...] = (
     ("reports/<int:launch_id>/link-map/email/", "campaigns_launch_link_map_email", mapped_email_frame),
+    ("reports/by-email/", "reporting_scheduled", scheduled_page),
     ("reports/<int:launch_id>/file/", "campaigns_launch_report_file", launch_file),
     ("reports/all/file/", "reporting_organization_file", organization_file),
     ("reports/compare/file/", "reporting_compare_file", comparison_file),

@@ -6,10 +6,13 @@ from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
-from accounts.models import BulkTenantModel
+from accounts.models import BulkTenantModel, Membership, TenantModel
+from campaigns.models import Campaign
 from delivery.models import Mailing, MessageStatus
 from tracking.models import Actor, HitKind, TrackedContent
+from websites.models import Website
 
 # Sent copies whose bits stand in one row of ``SeenCopies``.
 COPIES_IN_A_CHUNK = 512
@@ -169,3 +172,44 @@ class MailingGroup(BulkTenantModel):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["mailing", "dimension", "value"], name="mailing_group_once"),)
+
+
+class Rhythm(models.TextChoices):
+    DAILY = "daily", _("Every day")
+    WEEKLY = "weekly", _("Every Monday")
+    MONTHLY = "monthly", _("On the first of each month")
+
+
+class FileKind(models.TextChoices):
+    PDF = "pdf", _("PDF to print")
+    XLSX = "xlsx", _("Every table for Excel (XLSX)")
+    ZIP = "zip", _("Every table as CSV (ZIP)")
+
+
+class ScheduledReport(TenantModel):
+    """A report that a member gets by email. It goes with the membership.
+
+    Of a website, of a campaign, or of all emails where neither is named.
+    """
+
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    website = models.ForeignKey(Website, on_delete=models.CASCADE, null=True, related_name="+")
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, null=True, related_name="+")
+    # How far back it looks.
+    days = models.PositiveSmallIntegerField()
+    rhythm = models.CharField(max_length=8, choices=Rhythm)
+    file_kind = models.CharField(max_length=4, choices=FileKind)
+    next_at = models.DateTimeField(db_index=True)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(website=None) | models.Q(campaign=None), name="scheduled_report_of_one_thing"
+            ),
+            models.UniqueConstraint(
+                fields=["membership", "website", "campaign", "rhythm"],
+                name="scheduled_report_once",
+                nulls_distinct=False,
+            ),
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from math import ceil, floor, sqrt
 
 # Below this many measurable people a percentage says more about chance than about the email.
@@ -140,3 +140,15 @@ def next_count_in(age: timedelta, *, seconds: float) -> timedelta | None:
         return None
     part = 20 if seconds < 0.2 else 4
     return min(LATEST, max(SOONEST, seconds * MOST_OF_THE_TIME * timedelta(seconds=1), age / part))
+
+
+# --- Reports by email -------------------------------------------------------------------------------------------------
+
+
+def next_report_day(today: date, rhythm: str) -> date:
+    """The next day, Monday or first of a month after ``today``."""
+    if rhythm == "weekly":
+        return today + timedelta(days=7 - today.weekday())
+    if rhythm == "monthly":
+        return (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return today + timedelta(days=1)

@@ -1,4 +1,4 @@
-"""What Celery does for reports: it counts what is new, and forgets what may no longer be kept."""
+"""What Celery does for reports: it counts what is new, mails what members ordered, and forgets what may go."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from reporting import counting, rollups
+from reporting import counting, rollups, scheduled
 
 # A backlog does not hold a worker for longer; the task then asks for itself again.
 SECONDS_AT_A_TIME = 20.0
@@ -49,3 +49,9 @@ def forget_seen_copies() -> int:
     """Forget which copies people opened or clicked who withdrew, or whose time is over (rules C11, U4)."""
     now = timezone.now()
     return rollups.forget_seen(since=now - WITHDRAWALS_LOOKED_AT) + rollups.forget_old_seen(now=now)
+
+
+@shared_task(name="reporting.mail_reports")
+def mail_reports() -> int:
+    """Mail the reports that members ordered and that are due. Says how many left."""
+    return scheduled.mail_due_reports(now=timezone.now())

@@ -15,6 +15,12 @@ def _table(text: str) -> dict[str, tuple[str, ...]]:
 
 # Name of the address, who gets an answer to GET, who to POST.
 PAGES = _table("""
+accounts_auditentry_add                              -    -
+accounts_auditentry_change                           od   -
+accounts_auditentry_changelist                       od   od
+accounts_auditentry_delete                           -    -
+accounts_auditentry_export                           od   od
+accounts_auditentry_history                          od   od
 accounts_membership_add                              -    -
 accounts_membership_change                           omdv -
 accounts_membership_changelist                       omdv omdv
@@ -146,6 +152,7 @@ delivery_uncertainmessage_changelist                 omd  omd
 delivery_uncertainmessage_count                      om   om
 delivery_uncertainmessage_delete                     -    -
 delivery_uncertainmessage_history                    omd  omd
+delivery_uncertainmessage_single                     om   om
 delivery_websiteconnection_add                       om   om
 delivery_websiteconnection_change                    omd  om
 delivery_websiteconnection_changelist                omd  omd
@@ -223,12 +230,13 @@ privacy_personrequest_proofs                         od   od
 privacy_personrequest_retention                      od   od
 reporting_advisor                                    omdv omdv
 reporting_compare                                    omdv omdv
-reporting_compare_file                               omdv omdv
+reporting_compare_file                               -    -
 reporting_launch                                     omdv omdv
 reporting_organization                               omdv omdv
 reporting_organization_file                          omdv omdv
 reporting_processing                                 omdv omdv
 reporting_processing_file                            -    -
+reporting_scheduled                                  omdv omdv
 search                                               omdv omdv
 view_on_site                                         -    -
 websites_consentscope_add                            o    o

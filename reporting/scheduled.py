@@ -1,0 +1,141 @@
+"""Reports that members get by email, each for themselves. They end with the membership."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from accounts.models import Membership, Organization
+from common.public_pages import spoken
+from common.tenancy import call_door, tenant
+from delivery.transports.smtp import SmtpTroubleError
+from reporting.documents import Document, several_document
+from reporting.models import FileKind, ScheduledReport
+from reporting.printing import as_pdf
+from reporting.rules import next_report_day
+from reporting.spreadsheets import as_workbook, as_zip
+
+logger = logging.getLogger(__name__)
+
+# On the organization's clock.
+HOUR = time(7)
+WHOLE: dict[str, Callable[[Document], bytes]] = {
+    FileKind.PDF: as_pdf,
+    FileKind.XLSX: as_workbook,
+    FileKind.ZIP: as_zip,
+}
+WHOLE_TYPES: dict[str, str] = {
+    FileKind.PDF: "application/pdf",
+    FileKind.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    FileKind.ZIP: "application/zip",
+}
+
+
+def schedule_report(
+    organization: Organization,
+    membership: Membership,
+    *,
+    about: tuple[int | None, int | None],
+    days: int,
+    rhythm: str,
+    file_kind: str,
+    now: datetime,
+) -> ScheduledReport:
+    """Order a report of (a website, a campaign). What is ordered in this rhythm already is changed."""
+    website_id, campaign_id = about
+    report, _created = ScheduledReport.objects.update_or_create(
+        organization=organization,
+        membership=membership,
+        website_id=website_id,
+        campaign_id=campaign_id,
+        rhythm=rhythm,
+        defaults={"days": days, "file_kind": file_kind, "next_at": _next_moment(organization, rhythm, now=now)},
+    )
+    return report
+
+
+def stop_report(organization: Organization, membership: Membership, number: str) -> None:
+    """The member wants it no more; another member's stays."""
+    if number.isdecimal() and len(number) < 19:
+        ScheduledReport.objects.filter(organization=organization, membership=membership, pk=int(number)).delete()
+
+
+def reports_of(organization: Organization, membership: Membership) -> list[ScheduledReport]:
+    rows = ScheduledReport.objects.filter(organization=organization, membership=membership)
+    return list(rows.select_related("website", "campaign").order_by("next_at", "pk"))
+
+
+def mail_due_reports(*, now: datetime) -> int:
+    """Each in a transaction of its own: what one mail server refuses keeps nobody else's."""
+    sent = 0
+    for organization_id, report_id in call_door("door_due_scheduled_reports", [now]):
+        try:
+            sent += _mail(organization_id, report_id, now=now)
+        except (OSError, SmtpTroubleError) as trouble:
+            logger.warning("a scheduled report could not be mailed and is tried again: %s", type(trouble).__name__)
+    return sent
+
+
+def _mail(organization_id: int, report_id: int, *, now: datetime) -> bool:
+    with tenant(organization_id):
+        waiting = ScheduledReport.objects.select_for_update(of=("self",), skip_locked=True)
+        due = waiting.select_related("organization", "membership__user").filter(pk=report_id, next_at__lte=now).first()
+        if due is None:
+            return False
+        user, organization = due.membership.user, due.organization
+        due.next_at = _next_moment(organization, due.rhythm, now=now)
+        # Whoever may not sign in gets nothing; and what was due while nothing ran comes once.
+        if user.is_active:
+            due.sent_at = now
+            with translation.override(spoken(user.locale) or "en"), timezone.override(organization.timezone):
+                _message(due, now=now).send()
+        due.save(update_fields=["next_at", "sent_at"])
+        return user.is_active
+
+
+def _message(due: ScheduledReport, *, now: datetime) -> EmailMessage:
+    scope, number = _scope_of(due)
+    document = several_document(due.organization, scope, number, days=due.days, now=now)
+    if document is None:
+        raise ValueError("what a report is about goes together with it")
+    page = reverse(_PAGES[scope], args=[] if number is None else [number])
+    context = {
+        "title": document.title,
+        "organization": due.organization.name,
+        "days": due.days,
+        "address": f"{settings.BASE_URL}{page}?days={due.days}",
+        "manage": settings.BASE_URL + reverse("admin:reporting_scheduled"),
+    }
+    subject = _("Report: %(title)s") % {"title": " ".join(document.title.split())}
+    text = render_to_string("reporting/scheduled.txt", context)
+    message = EmailMessage(subject, text, None, [due.membership.user.email])
+    name, content = f"{document.file_name}.{due.file_kind}", WHOLE[due.file_kind](document)
+    message.attach(name, content, WHOLE_TYPES[due.file_kind])
+    return message
+
+
+_PAGES = {
+    "organization": "admin:reporting_organization",
+    "website": "admin:websites_website_report",
+    "campaign": "admin:campaigns_campaign_report",
+}
+
+
+def _scope_of(due: ScheduledReport) -> tuple[str, int | None]:
+    if due.website_id is not None:
+        return "website", due.website_id
+    return ("campaign", due.campaign_id) if due.campaign_id is not None else ("organization", None)
+
+
+def _next_moment(organization: Organization, rhythm: str, *, now: datetime) -> datetime:
+    zone = ZoneInfo(organization.timezone)
+    return datetime.combine(next_report_day(now.astimezone(zone).date(), rhythm), HOUR, tzinfo=zone)
