@@ -25,7 +25,7 @@ from tests.support.hits import Copies, fingerprint
 from tests.support.servers import free_port, web_server
 from tests.support.wait import wait_until
 from tracking.asgi import PIXEL_BYTES
-from tracking.models import HitKind
+from tracking.models import HitKind, TrackedContent
 from tracking.recorder import Recorder
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
@@ -168,6 +168,16 @@ def test_h4_links_survive_gateways_that_write_them_anew(copies: Copies, to: str)
     assert (answer.status, answer.headers.get("location")) == (302, SHOP)
 
 
+def test_links_of_a_deleted_campaign_still_lead_there_and_leave_nothing(copies: Copies) -> None:
+    copy, shared = copies.copy(), copies.shared("BE")
+    TrackedContent.objects.using("owner").filter(pk=copies.content.pk).delete()
+    before = fingerprint()
+    answers = get(link_of(copy.key), link_of(shared.key), pixel_of(copy.key))
+    assert [answer.headers.get("location") for answer in answers] == [SHOP, SHOP, None]
+    assert answers[2].body == PIXEL_BYTES
+    assert fingerprint() == before
+
+
 def test_links_work_while_the_database_is_away(copies: Copies) -> None:
     key = copies.copy().key
     began = time.monotonic()
@@ -200,6 +210,9 @@ def test_h4_an_edited_link_names_its_destination_and_never_goes_there(copies: Co
         assert answer.status == 200
         assert "location" not in answer.headers
         assert b"https://evil.example/&lt;script&gt;" in answer.body
+        # Nothing but a person's click on its one button leads there.
+        assert answer.body.count(b"href=") == 1
+        assert b'<a class="button" href="https://evil.example/&lt;script&gt;"' in answer.body
         assert b"<script" not in answer.body
         assert b"http-equiv" not in answer.body
         assert answer.headers["content-security-policy"].startswith("default-src 'none'")
