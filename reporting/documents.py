@@ -130,7 +130,7 @@ def _common_facts(organization: Organization, hits_until: datetime | None, *, no
     if hits_until is not None:
         facts.append((_("Opens and clicks up to"), _moment(hits_until)))
     facts.append((_("Made at"), _moment(now)))
-    facts.append((_("Times"), organization.timezone))
+    facts.append((_("Time zone"), organization.timezone))
     return facts
 
 
