@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.utils import formats
 from django.utils.translation import gettext as _
@@ -11,8 +12,9 @@ from django.utils.translation import gettext as _
 from reporting.reports import TimePoint
 from reporting.rules import Rate
 
-WIDTH, HEIGHT = 720, 240
-LEFT, RIGHT, TOP, BOTTOM = 48, 12, 12, 28
+WIDTH, HEIGHT = 720, 260
+# Room for labels, which are larger on a phone.
+LEFT, RIGHT, TOP, BOTTOM = 72, 32, 16, 36
 LABELS_BELOW = 6
 # With more points, their marks would be a line of their own.
 MOST_MARKS = 60
@@ -71,9 +73,8 @@ def time_chart(points: Sequence[TimePoint], *, by_day: bool, opens: bool, clicks
         marks = placed if len(placed) <= MOST_MARKS else ()
         lines.append(Line(label, look, " ".join(f"{x},{y}" for x, y in placed), marks))
     every = max(1, -(-len(points) // LABELS_BELOW))
-    kind = "SHORT_DATE_FORMAT" if by_day else "TIME_FORMAT"
     below = tuple(
-        Tick(place(number, 0)[0], str(formats.date_format(points[number].starts_at, kind)))
+        Tick(place(number, 0)[0], _moment(points[number].starts_at, by_day=by_day))
         for number in range(0, len(points), every)
     )
     beside = tuple(
@@ -81,6 +82,13 @@ def time_chart(points: Sequence[TimePoint], *, by_day: bool, opens: bool, clicks
         for value in range(0, top + 1, max(1, top // 4))
     )
     return TimeChart(_("Opens and clicks over time"), tuple(lines), below, beside)
+
+
+def _moment(at: datetime, *, by_day: bool) -> str:
+    """Hours with the day of the week: two days have each of them twice."""
+    if by_day:
+        return str(formats.date_format(at, "SHORT_DATE_FORMAT"))
+    return f"{formats.date_format(at, 'D')} {formats.time_format(at, 'TIME_FORMAT')}"
 
 
 def _round_up(number: int) -> int:
@@ -112,11 +120,18 @@ class RateChart:
     ticks: tuple[Tick, ...]
     height: int
     width: int = WIDTH
-    left: int = 200
-    right: int = WIDTH - 16
+    left: int = 24
+    right: int = WIDTH - 32
+
+    @property
+    def floor(self) -> int:
+        """Where the grid ends; below it stands what it says."""
+        return self.height - 32
 
 
-ROW = 36
+# A name, and below it its bar.
+ROW = 56
+LONGEST_NAME = 44
 
 
 def rate_chart(title: str, rates: Sequence[tuple[str, Rate]]) -> RateChart | None:
@@ -124,7 +139,7 @@ def rate_chart(title: str, rates: Sequence[tuple[str, Rate]]) -> RateChart | Non
     drawn = [(label, rate) for label, rate in rates if rate.interval is not None]
     if not drawn:
         return None
-    chart = RateChart(title, (), (), height=ROW * len(drawn) + 32)
+    chart = RateChart(title, (), (), height=ROW * len(drawn) + 40)
     highest = max(rate.interval[1] for _label, rate in drawn if rate.interval is not None)
     top = next(limit for limit in (5, 10, 25, 50, 100) if limit >= min(100, highest))
     scale = (chart.right - chart.left) / top
@@ -134,13 +149,50 @@ def rate_chart(title: str, rates: Sequence[tuple[str, Rate]]) -> RateChart | Non
         percent = rate.percent or 0.0
         bars.append(
             RateBar(
-                label=label if len(label) <= 28 else f"{label[:27]}…",
+                label=_short(label),
                 percent=percent,
                 at=round(chart.left + percent * scale, 1),
                 begins=round(chart.left + low * scale, 1),
                 long=round(max(1.0, (high - low) * scale), 1),
-                y=ROW * number + ROW // 2,
+                y=ROW * number + 38,
             )
         )
     ticks = tuple(Tick(round(chart.left + top * part / 5 * scale, 1), f"{top * part // 5} %") for part in range(6))
     return RateChart(title, tuple(bars), ticks, height=chart.height)
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST_NAME else f"{label[: LONGEST_NAME - 1]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class CountBar:
+    """So many people, as a bar below its label."""
+
+    label: str
+    long: float
+    y: int
+
+
+@dataclass(frozen=True, slots=True)
+class CountChart:
+    title: str
+    bars: tuple[CountBar, ...]
+    height: int
+    width: int = WIDTH
+
+
+def count_chart(title: str, counts: Sequence[tuple[str, int]]) -> CountChart | None:
+    """Numbers of people below each other; None where there is nobody."""
+    most = max((number for _label, number in counts), default=0)
+    if not most:
+        return None
+    bars = tuple(
+        CountBar(
+            label=f"{_short(label)} · {formats.number_format(number, force_grouping=True)}",
+            long=round(number * (WIDTH - 32) / most, 1),
+            y=ROW * place + 38,
+        )
+        for place, (label, number) in enumerate(counts)
+    )
+    return CountChart(title, bars, height=ROW * len(counts) + 8)

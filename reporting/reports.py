@@ -16,6 +16,7 @@ from django.db.models import Sum
 
 from accounts.models import Organization
 from campaigns.models import Launch
+from campaigns.replies import QuestionCount, count_replies
 from delivery.models import Held
 from reporting.counting import held_copies, server_words
 from reporting.figures import (
@@ -83,6 +84,8 @@ class LaunchReport:
     timeline: list[TimePoint]
     by_day: bool
     groups: dict[Dimension, list[GroupRow]]
+    # Of everybody who got a copy, measured or not.
+    replies: list[QuestionCount]
     # Hits up to this moment are in it; None before any was counted.
     hits_until: datetime | None
     copies_counted_at: datetime | None
@@ -121,6 +124,7 @@ class SeveralReport:
 
     figures: Figures
     launches: list[LaunchFigures]
+    replies: list[QuestionCount]
     timeline: list[TimePoint]
     by_day: bool
     hits_until: datetime | None
@@ -135,8 +139,8 @@ def launches_of(organization: Organization, **filters: Any) -> list[Launch]:
     """Launches with all that a report names, newest first: ``launches_of(bakery, email=3)``."""
     return list(
         Launch.objects.filter(organization=organization, **filters)
-        .select_related("email__campaign__website", "mailing__snapshot__tracked_content", "segment")
-        .defer("mailing__snapshot__compiled", "email__body", "email__text")
+        .select_related("email__campaign__website", "mailing__snapshot__tracked_content", "segment", "variant")
+        .defer("mailing__snapshot__compiled", "email__body", "email__text", "variant__body")
         .order_by("-created_at")
     )
 
@@ -167,6 +171,7 @@ def report_launch(organization: Organization, launch: Launch) -> LaunchReport:
         timeline=timeline,
         by_day=by_day,
         groups=_groups(organization, launch),
+        replies=count_replies(organization, launch.mailing, copies={mailing: figures.delivery.sent}),
         hits_until=hits_counted_until(),
         copies_counted_at=counted.counted_at if counted is not None else None,
     )
@@ -186,6 +191,11 @@ def report_several(organization: Organization, launches: Sequence[Launch]) -> Se
     return SeveralReport(
         figures=add_up([one.figures for one in each]),
         launches=each,
+        replies=count_replies(
+            organization,
+            [one.launch.mailing for one in each],
+            copies={one.launch.mailing_id: one.figures.delivery.sent for one in each},
+        ),
         timeline=timeline,
         by_day=by_day,
         hits_until=hits_counted_until(),

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from django.utils import formats
 from django.utils.translation import get_language_info, pgettext
 from django.utils.translation import gettext as _
 
+from campaigns.replies import QuestionCount
 from consent.selectors import country_name
 from reporting.figures import CountedReport, Delivery, Figures, KindReport
 from reporting.models import Dimension
 from reporting.reports import GroupRow, LaunchReport, SeveralReport, TimePoint
-from reporting.rules import SMALLEST_CROWD, Rate, difference
+from reporting.rules import SMALLEST_CROWD, Rate, difference, share
 
 
 class Unsaid(StrEnum):
@@ -22,6 +24,8 @@ class Unsaid(StrEnum):
 
     NOT_MEASURED = "not_measured"
     TOO_FEW = "too_few"
+    # No mail server has said anything of it.
+    NOT_TOLD = "not_told"
 
 
 Cell = str | int | float | datetime | Unsaid | None
@@ -44,6 +48,8 @@ def cell_words(cell: Cell) -> str | None:
         return _("not measured")
     if cell is Unsaid.TOO_FEW:
         return _("fewer than %(number)s") % {"number": SMALLEST_CROWD}
+    if cell is Unsaid.NOT_TOLD:
+        return _("not told")
     return None
 
 
@@ -57,7 +63,7 @@ def launch_tables(report: LaunchReport) -> list[Table]:
         time_table(report.timeline, opens=report.opens, clicks=report.clicks),
         links_table(report),
     ]
-    return tables + group_tables(report)
+    return tables + [replies_table(one) for one in report.replies] + group_tables(report)
 
 
 def several_tables(report: SeveralReport) -> list[Table]:
@@ -69,6 +75,7 @@ def several_tables(report: SeveralReport) -> list[Table]:
         reasons_table("clicks-not-measured", _("Why clicks are not measured"), report.figures.clicks),
         time_table(report.timeline, opens=report.figures.opens, clicks=report.figures.clicks),
         emails_table(report),
+        *(replies_table(one) for one in report.replies),
     ]
 
 
@@ -76,7 +83,8 @@ def delivery_table(delivery: Delivery) -> Table:
     rows: list[tuple[Cell, ...]] = [
         (_("Audience"), delivery.audience),
         (_("Sent"), delivery.sent),
-        (_("Delivered, as mail servers tell"), delivery.delivered),
+        # A mail server that took a copy need not tell whether it arrived; most never do.
+        (_("Delivered, as mail servers tell"), delivery.delivered or Unsaid.NOT_TOLD),
         (_("Bounced or refused"), delivery.bounced),
         (_("Reported as unwanted"), delivery.complained),
         (_("Unsubscribed within a week"), delivery.unsubscribed),
@@ -164,6 +172,22 @@ def links_table(report: LaunchReport) -> Table:
     return Table("links", _("Links"), headings, tuple(rows))
 
 
+def replies_table(counted: QuestionCount) -> Table:
+    """The answers to one question, of everybody who got a copy."""
+    rows = tuple((one.label, one.people, share(one.people, counted.answered)) for one in counted.answers)
+    question = counted.question
+    note = _("%(answered)s answered, of %(asked)s who were asked, measured or not.") % {
+        "answered": _said(counted.answered),
+        "asked": _said(counted.asked),
+    }
+    return Table(f"question-{question.pk}", question.text, (_("Answer"), _("People"), _("%")), rows, note)
+
+
+def _said(number: float) -> str:
+    """As people write it."""
+    return str(formats.number_format(number, force_grouping=True))
+
+
 # --- Groups ---------------------------------------------------------------------------------------------------------
 
 
@@ -174,17 +198,23 @@ def group_tables(report: LaunchReport) -> list[Table]:
         Dimension.LANGUAGE: ("languages", _("By language")),
         Dimension.DOMAIN: ("domains", _("By mail domain")),
     }
-    return [_group_table(*titles[dimension], dimension, rows) for dimension, rows in report.groups.items() if rows]
+    told = report.figures.delivery.delivered > 0
+    return [
+        _group_table(*titles[dimension], dimension, rows, told=told)
+        for dimension, rows in report.groups.items()
+        if rows
+    ]
 
 
-def _group_table(key: str, title: str, dimension: Dimension, groups: Sequence[GroupRow]) -> Table:
+def _group_table(key: str, title: str, dimension: Dimension, groups: Sequence[GroupRow], *, told: bool) -> Table:
     headings = (
         _("Group"), _("Sent"), _("Delivered"), _("Bounced"), _("Complaints"), _("Opened"), _("Opened %"),
         _("Clicked"), _("Clicked %"),
     )  # fmt: skip
     rows = tuple(
         (
-            _group_name(dimension, group.value), group.sent, group.delivered, group.bounced, group.complained,
+            _group_name(dimension, group.value), group.sent, group.delivered if told else Unsaid.NOT_TOLD,
+            group.bounced, group.complained,
             *_rate_cells(group.opened)[:2], *_rate_cells(group.clicked)[:2],
         )
         for group in groups
@@ -218,7 +248,7 @@ def emails_table(report: SeveralReport) -> Table:
     )  # fmt: skip
     rows = tuple(
         (
-            one.launch.email.name, one.launch.mailing.not_before, one.figures.delivery.sent,
+            str(one.launch), one.launch.mailing.not_before, one.figures.delivery.sent,
             one.figures.delivery.bounced, one.figures.delivery.complained, one.figures.opens.base,
             *_rate_cells(one.figures.opens.people), one.figures.clicks.base, *_rate_cells(one.figures.clicks.people),
         )
@@ -229,10 +259,16 @@ def emails_table(report: SeveralReport) -> Table:
 
 def comparison_table(report: SeveralReport) -> Table:
     """Each email beside the first: how many points of percent it lies above, where that can be told."""
-    headings = (_("Email"), _("Opened %"), _("Opens, beside the first"), _("Clicked %"), _("Clicks, beside the first"))
+    headings = (
+        _("Email"),
+        _("Opened %"),
+        _("Opens, compared with the first"),
+        _("Clicked %"),
+        _("Clicks, compared with the first"),
+    )
     rows = []
     for one in report.launches:
-        cells: list[Cell] = [one.launch.email.name]
+        cells: list[Cell] = [str(one.launch)]
         for kind, first in (
             (one.figures.opens, report.launches[0].figures.opens),
             (one.figures.clicks, report.launches[0].figures.clicks),
@@ -252,7 +288,7 @@ def difference_words(rate: Rate, first: Rate) -> str:
         return _("not enough people to tell")
     low, high = between
     if low > 0:
-        return _("higher by %(low)s to %(high)s points") % {"low": low, "high": high}
+        return _("higher by %(low)s to %(high)s points") % {"low": _said(low), "high": _said(high)}
     if high < 0:
-        return _("lower by %(low)s to %(high)s points") % {"low": -high, "high": -low}
+        return _("lower by %(low)s to %(high)s points") % {"low": _said(-high), "high": _said(-low)}
     return _("cannot be told apart")

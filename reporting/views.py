@@ -14,19 +14,21 @@ from django.utils.translation import gettext as _
 from accounts.models import Organization
 from campaigns.models import Campaign, Email
 from campaigns.progress import WATCHED, progress_words
+from campaigns.replies import QuestionCount
 from consent.selectors import local_day
 from consent.views import rule_table_rows
 from privacy.registers import open_requests
 from reporting.advisor import advise
-from reporting.charts import rate_chart, time_chart
+from reporting.charts import CountChart, count_chart, rate_chart, time_chart
 from reporting.processing import as_csv, as_json, record_of_processing, sub_processors
 from reporting.reports import get_launch, launches_of, report_launch, report_several
 from reporting.selectors import summarize
-from reporting.tables import comparison_table, delivery_table, group_tables
+from reporting.tables import Table, comparison_table, delivery_table, group_tables, replies_table
 from websites.models import Website
 
 # Days that reports of several emails can look back.
-PERIODS = (90, 30, 365)
+PERIODS = (30, 90, 365)
+DEFAULT_PERIOD = 90
 MOST_COMPARED = 6
 
 
@@ -49,8 +51,10 @@ def launch_context(organization: Organization, *, launch_id: int, query: QueryDi
         "chart": time_chart(
             report.timeline, by_day=report.by_day, opens=report.opens.base > 0, clicks=report.clicks.base > 0
         ),
+        "delivery": delivery_table(report.figures.delivery),
         "groups": group_tables(report),
-        "title": launch.email.name,
+        "questions": _questions(report.replies),
+        "title": str(launch),
         "progress": progress_words(organization, launch, now=now) if is_watched else None,
         "is_watched": is_watched,
         # Nothing is extrapolated unless somebody asks for it.
@@ -61,24 +65,26 @@ def launch_context(organization: Organization, *, launch_id: int, query: QueryDi
 def email_context(organization: Organization, *, email_id: int, query: QueryDict) -> dict[str, Any]:
     """All launches of an email together."""
     email = Email.objects.filter(organization=organization, pk=email_id).first()
-    return _several(organization, query, name=_found(email).name, email=email_id)
+    return _several(organization, query, name=_found(email).name, about=_("All rounds of this email."), email=email_id)
 
 
 def campaign_context(organization: Organization, *, campaign_id: int, query: QueryDict) -> dict[str, Any]:
     """The emails of a campaign."""
     campaign = Campaign.objects.filter(organization=organization, pk=campaign_id).first()
-    return _several(organization, query, name=_found(campaign).name, email__campaign=campaign_id)
+    name, about = _found(campaign).name, _("All emails of this campaign.")
+    return _several(organization, query, name=name, about=about, email__campaign=campaign_id)
 
 
 def website_context(organization: Organization, *, website_id: int, query: QueryDict) -> dict[str, Any]:
     """The emails of a website."""
     website = Website.objects.filter(organization=organization, pk=website_id).first()
-    return _several(organization, query, name=_found(website).name, email__campaign__website=website_id)
+    name, about = _found(website).name, _("All emails of this website.")
+    return _several(organization, query, name=name, about=about, email__campaign__website=website_id)
 
 
 def organization_context(organization: Organization, *, query: QueryDict) -> dict[str, Any]:
     """All emails."""
-    return _several(organization, query, name=organization.name)
+    return _several(organization, query, name=_("All emails together"), about=organization.name)
 
 
 def _found[Row](row: Row | None) -> Row:
@@ -87,10 +93,10 @@ def _found[Row](row: Row | None) -> Row:
     return row
 
 
-def _several(organization: Organization, query: QueryDict, *, name: str, **filters: int) -> dict[str, Any]:
+def _several(organization: Organization, query: QueryDict, *, name: str, about: str, **filters: int) -> dict[str, Any]:
     """Launches of the last days together; ``?days=`` of those offered."""
     asked = query.get("days", "")
-    days = int(asked) if asked in {str(one) for one in PERIODS} else PERIODS[0]
+    days = int(asked) if asked in {str(one) for one in PERIODS} else DEFAULT_PERIOD
     since = timezone.now() - timedelta(days=days)
     report = report_several(organization, launches_of(organization, created_at__gte=since, **filters))
     opens, clicks = report.figures.opens, report.figures.clicks
@@ -98,11 +104,21 @@ def _several(organization: Organization, query: QueryDict, *, name: str, **filte
         "title": name,
         "report": report,
         "chart": time_chart(report.timeline, by_day=report.by_day, opens=opens.base > 0, clicks=clicks.base > 0),
+        "about": about,
         "delivery": delivery_table(report.figures.delivery),
+        "questions": _questions(report.replies),
         "days": days,
         "periods": PERIODS,
         "estimate": "estimate" in query,
     }
+
+
+def _questions(counted: list[QuestionCount]) -> list[tuple[Table, CountChart | None]]:
+    """What readers answered: each question as a table and as bars."""
+    return [
+        (replies_table(one), count_chart(one.question.text, [(answer.label, answer.people) for answer in one.answers]))
+        for one in counted
+    ]
 
 
 def compare_context(organization: Organization, *, query: QueryDict) -> dict[str, Any]:
@@ -110,7 +126,7 @@ def compare_context(organization: Organization, *, query: QueryDict) -> dict[str
     asked = [int(one) for one in query.getlist("launch") if one.isdecimal() and len(one) < 19][:MOST_COMPARED]
     found = {launch.pk: launch for launch in launches_of(organization, pk__in=asked)}
     report = report_several(organization, [found[one] for one in dict.fromkeys(asked) if one in found])
-    named = [(one.launch.email.name, one.figures) for one in report.launches]
+    named = [(str(one.launch), one.figures) for one in report.launches]
     return {
         "title": _("Comparison"),
         "report": report,

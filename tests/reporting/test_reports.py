@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from campaigns.models import DeclaredReply, Launch, Question, SplitTest, Variant
 from common.tenancy import tenant
 from consent.rules import ChoiceValue, Source
 from consent.services import record_choice
@@ -25,6 +26,7 @@ from tests.support.cast import Cast
 from tests.support.hits import batch_of, forget_hits, make_copies, store
 from tracking.models import AnonymousTotal, HitKind, TrackedMessage
 
+MOST_QUERIES = 27
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
 
@@ -142,6 +144,69 @@ def test_u3_a_campaign_adds_up_what_its_emails_show(sending: Sending, cast: Cast
     assert several.figures.clicks.base == 0
 
 
+def ask(sending: Sending, answers: str) -> None:
+    """A question of the email, answered by as many of its readers as there are letters: y or n."""
+    organization, launch = sending.organization, sending.launch
+    with tenant(organization.pk):
+        question = Question.objects.create(
+            organization=organization, email=launch.email, number=1, kind="yes_no", text="More rye?",
+            options=["Yes", "No"],
+        )  # fmt: skip
+        messages = Message.objects.filter(mailing=launch.mailing).order_by("-pk")[: len(answers)]
+        for letter, message in zip(answers, messages, strict=True):
+            DeclaredReply.objects.create(
+                organization=organization, message=message, question=question, mailing=launch.mailing,
+                participant=message.participant, answer="yn".index(letter) + 1, answered_at=timezone.now(),
+                first_answered_at=timezone.now(),
+            )  # fmt: skip
+
+
+def test_answers_count_for_everybody_measured_or_not(sending: Sending, cast: Cast) -> None:
+    other = make_sending(make_copies(sending.organization), "December")
+    sending.send(12, **YES)
+    sending.send(5)
+    other.send(20)
+    ask(sending, "yyyyynn")
+    ask(other, "nnn")
+    sending.count()
+    (counted,) = report_of(sending).replies
+    assert [(one.label, one.people) for one in counted.answers] == [("Yes", 5), ("No", 2)]
+    assert counted.asked == 17
+    with tenant(sending.organization.pk):
+        several = report_several(sending.organization, launches_of(sending.organization))
+    assert sorted((one.asked, one.answered) for one in several.replies) == [(17, 7), (20, 3)]
+    (table,) = [table for table in launch_tables(report_of(sending)) if table.key.startswith("question-")]
+    assert table.rows == (("Yes", 5, 71.4), ("No", 2, 28.6))
+    client = Client()
+    client.force_login(cast.ana)
+    page = client.get(reverse("admin:reporting_launch", args=[sending.launch.pk])).content.decode()
+    assert page.count("reports-count") == 2
+
+
+def test_a_version_of_a_test_leads_to_the_others(sending: Sending, cast: Cast) -> None:
+    with tenant(sending.organization.pk):
+        test = SplitTest.objects.create(organization=sending.organization, email=sending.launch.email)
+        variant = Variant.objects.create(organization=sending.organization, test=test, letter="B")
+        Launch.objects.filter(pk=sending.launch.pk).update(variant=variant)
+    client = Client()
+    client.force_login(cast.ana)
+    page = client.get(reverse("admin:reporting_launch", args=[sending.launch.pk])).content.decode()
+    assert reverse("admin:campaigns_email_split_test", args=[sending.launch.email_id, test.pk]) in page
+
+
+def test_what_no_mail_server_told_is_not_zero(sending: Sending) -> None:
+    sending.send(12, country="FR")
+    sending.count()
+    tables = {table.key: table for table in launch_tables(report_of(sending))}
+    assert tables["delivery"].rows[2][1] is Unsaid.NOT_TOLD
+    assert tables["countries"].rows[0][2] is Unsaid.NOT_TOLD
+    with tenant(sending.organization.pk):
+        Message.objects.update(news="delivered")
+    sending.count()
+    tables = {table.key: table for table in launch_tables(report_of(sending))}
+    assert tables["delivery"].rows[2][1] == tables["countries"].rows[0][2] == 12
+
+
 def test_nothing_is_extrapolated_unless_asked_for(sending: Sending, cast: Cast) -> None:
     keys = sending.send(110, **YES)
     sending.send(20)
@@ -177,16 +242,19 @@ def test_pages_take_the_same_queries_whatever_the_size(sending: Sending, cast: C
         return found
 
     store(batch_of(*sending.send(12, **YES)))
+    ask(sending, "y")
     sending.count()
     queries()
     few = queries()
     for name in ("December", "January"):
         other = make_sending(make_copies(sending.organization), name)
         store(batch_of(*other.send(12, country="FR", **YES)))
+        ask(other, "yyn")
         other.count()
     store(batch_of(*sending.send(15, country="IT", **YES), kind=HitKind.CLICK, link_number=2))
     sending.count()
     assert queries() == few
+    assert max(few) <= MOST_QUERIES, few
 
 
 def test_emails_are_compared_with_what_chance_may_do(sending: Sending, cast: Cast) -> None:
