@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connections
 from django.utils import timezone
 
 from common.tenancy import tenant
 from reporting import rollups, tasks
 from reporting.models import HitHour, HitPeople, RollupCursor, SeenCopies
+from tests.reporting.world import YES, make_sending
 from tests.support.cast import Cast
 from tests.support.hits import Copies, batch_of, forget_hits, make_copies, recorder_connection, store
 from tracking import forgetting
@@ -201,6 +203,31 @@ def test_counted_anew_from_the_rows_it_is_the_same(copies: Copies) -> None:
     assert (people(copies), hours(copies)) == before
     count()
     assert_equal_to_rows(copies)
+
+
+def test_c11_the_command_counts_anew_or_says_why_not(
+    transactional_db: None, cast: Cast, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forget_hits()
+    sending = make_sending(make_copies(cast.bakery))
+    copies, number = sending.copies, str(sending.launch.pk)
+    keys = sending.send(12, **YES)
+    store(batch_of(*keys))
+    count()
+    reported = people(copies)
+    with tenant(copies.organization.pk):
+        HitPeople.objects.update(human_people=99)
+    call_command("rebuild_reports", launch=[int(number)])
+    assert people(copies) == reported
+    assert capsys.readouterr().out == f"Launch {number}: 12 hits counted\n"
+    with pytest.raises(CommandError, match="no launch 999999"):
+        call_command("rebuild_reports", launch=[999999])
+    with tenant(copies.organization.pk):
+        withdraw(copies, TrackedMessage.objects.get(key=keys[0]))
+    with pytest.raises(CommandError, match="stay as they are: 1"):
+        call_command("rebuild_reports", all=True)
+    assert f"Launch {number}: rows were deleted since" in capsys.readouterr().err
+    assert people(copies) == reported
 
 
 def withdraw(copies: Copies, copy: TrackedMessage) -> None:
