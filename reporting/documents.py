@@ -63,9 +63,9 @@ def launch_document(organization: Organization, launch_id: int, *, now: datetime
 
 
 def several_document(
-    organization: Organization, scope: str, number: int | None, *, days: int, now: datetime
+    organization: Organization, scope: str, number: int, *, days: int, now: datetime
 ) -> Document | None:
-    """Launches of the last days of an email, a campaign, a website or the organization, which has no number."""
+    """Launches of the last days of an email, a campaign, a website or the organization, whose number is 0."""
     named = _SCOPES[scope](organization, number)
     if named is None:
         return None
@@ -97,27 +97,27 @@ def comparison_document(organization: Organization, launches: Sequence[Launch], 
 Named = tuple[str, dict[str, int]]
 
 
-def _organization(organization: Organization, number: int | None) -> Named | None:
+def _organization(organization: Organization, number: int) -> Named | None:
     return organization.name, {}
 
 
-def _website(organization: Organization, number: int | None) -> Named | None:
+def _website(organization: Organization, number: int) -> Named | None:
     website = Website.objects.filter(organization=organization, pk=number).first()
     return (website.name, {"email__campaign__website": website.pk}) if website else None
 
 
-def _campaign(organization: Organization, number: int | None) -> Named | None:
+def _campaign(organization: Organization, number: int) -> Named | None:
     campaign = Campaign.objects.filter(organization=organization, pk=number).first()
     return (campaign.name, {"email__campaign": campaign.pk}) if campaign else None
 
 
-def _email(organization: Organization, number: int | None) -> Named | None:
+def _email(organization: Organization, number: int) -> Named | None:
     email = Email.objects.filter(organization=organization, pk=number).first()
     return (email.name, {"email": email.pk}) if email else None
 
 
 # What several launches have in common: its name, and how they are found.
-_SCOPES: dict[str, Callable[[Organization, int | None], Named | None]] = {
+_SCOPES: dict[str, Callable[[Organization, int], Named | None]] = {
     "organization": _organization,
     "website": _website,
     "campaign": _campaign,

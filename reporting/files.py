@@ -94,7 +94,7 @@ def comparison_file(request: HttpRequest) -> HttpResponse:
 
 
 def organization_file(request: HttpRequest) -> HttpResponse:
-    return _several_file(request, "organization", None)
+    return _several_file(request, "organization", 0)
 
 
 def website_file(request: HttpRequest, website_id: int) -> HttpResponse:
@@ -109,7 +109,7 @@ def email_file(request: HttpRequest, email_id: int) -> HttpResponse:
     return _several_file(request, "email", email_id)
 
 
-def _several_file(request: HttpRequest, scope: str, number: int | None) -> HttpResponse:
+def _several_file(request: HttpRequest, scope: str, number: int) -> HttpResponse:
     days = asked_days(request.GET)
     return _file(request, several_document(organization_of(request), scope, number, days=days, now=timezone.now()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import typst
 from django.template.loader import render_to_string
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from reporting.charts import TimeChart
 from reporting.documents import RATES, Chart, Document
-from reporting.tables import Table
+from reporting.tables import Cell, Table
 from reporting.templatetags.reports import cell, is_number
 
 _REPORT = Path(__file__).with_name("report.typ").read_bytes()
@@ -57,18 +57,19 @@ def as_pdf(document: Document) -> bytes:
 
 
 def _compile(source: bytes, kind: Any, inputs: dict[str, str]) -> bytes:
-    made = typst.compile(source, format=kind, ppi=_SHARPNESS, sys_inputs=inputs, font_paths=_fonts())
-    return cast("bytes", made)
+    return typst.compile(source, format=kind, ppi=_SHARPNESS, sys_inputs=inputs, font_paths=_fonts())
 
 
 def _printed(table: Table) -> dict[str, Any]:
     headings: list[str] = [*table.headings]
-    rows = [[{"text": cell(value), "number": is_number(value)} for value in row] for row in table.rows]
+    rows = [[_printed_cell(value) for value in row] for row in table.rows]
     if len(headings) > _MOST_COLUMNS and len(rows) <= _FEW_ROWS:
-        turned = [
-            [{"text": heading, "number": False}, *column]
-            for heading, column in zip(headings[1:], list(zip(*rows, strict=True))[1:], strict=True)
-        ]
-        headings = [headings[0], *(row[0]["text"] for row in rows)]
-        rows = turned
+        named, *columns = zip(*rows, strict=True)
+        names = [{"text": heading, "number": False} for heading in headings[1:]]
+        headings = [headings[0], *(str(one["text"]) for one in named)]
+        rows = [[name, *column] for name, column in zip(names, columns, strict=True)]
     return {"title": table.title, "headings": headings, "rows": rows, "note": table.note}
+
+
+def _printed_cell(value: Cell) -> dict[str, Any]:
+    return {"text": cell(value), "number": is_number(value)}

@@ -49,18 +49,25 @@ def schedule_report(
     rhythm: str,
     file_kind: str,
     now: datetime,
-) -> ScheduledReport:
+) -> None:
     """Order a report of (a website, a campaign). What is ordered in this rhythm already is changed."""
     website_id, campaign_id = about
-    report, _created = ScheduledReport.objects.update_or_create(
+    report = ScheduledReport(
         organization=organization,
         membership=membership,
         website_id=website_id,
         campaign_id=campaign_id,
         rhythm=rhythm,
-        defaults={"days": days, "file_kind": file_kind, "next_at": _next_moment(organization, rhythm, now=now)},
+        days=days,
+        file_kind=file_kind,
+        next_at=_next_moment(organization, rhythm, now=now),
     )
-    return report
+    ScheduledReport.objects.bulk_create(
+        [report],
+        update_conflicts=True,
+        unique_fields=["membership", "website", "campaign", "rhythm"],
+        update_fields=["days", "file_kind", "next_at"],
+    )
 
 
 def stop_report(organization: Organization, membership: Membership, number: str) -> None:
@@ -107,7 +114,7 @@ def _message(due: ScheduledReport, *, now: datetime) -> EmailMessage:
     document = several_document(due.organization, scope, number, days=due.days, now=now)
     if document is None:
         raise ValueError("what a report is about goes together with it")
-    page = reverse(_PAGES[scope], args=[] if number is None else [number])
+    page = reverse(_PAGES[scope], args=[number] if number else [])
     context = {
         "title": document.title,
         "organization": due.organization.name,
@@ -130,10 +137,10 @@ _PAGES = {
 }
 
 
-def _scope_of(due: ScheduledReport) -> tuple[str, int | None]:
+def _scope_of(due: ScheduledReport) -> tuple[str, int]:
     if due.website_id is not None:
         return "website", due.website_id
-    return ("campaign", due.campaign_id) if due.campaign_id is not None else ("organization", None)
+    return ("campaign", due.campaign_id) if due.campaign_id is not None else ("organization", 0)
 
 
 def _next_moment(organization: Organization, rhythm: str, *, now: datetime) -> datetime:
