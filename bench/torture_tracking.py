@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
@@ -199,13 +199,24 @@ def requests_of(keys: list[UUID]) -> Iterator[tuple[str, bytes, bytes]]:
 # --- The torture ------------------------------------------------------------------------------------------------------
 
 
+class Database(Protocol):
+    """Whatever is taken away from the web process, and given back."""
+
+    def start(self) -> object: ...
+
+    def stop(self) -> object: ...
+
+
 @dataclass
 class Torture:
     plan: Plan
     web: Web
-    postgres: Postgres
+    postgres: Database
     database_url: str
     requests: Iterator[tuple[str, bytes, bytes]]
+
+    def passes(self) -> bool:
+        return self.kill_web_processes() and (self.plan.control or self.stop_the_database())
 
     def kill_web_processes(self) -> bool:
         """Answers wait for their commit as long as it takes, so that each of them says that its row is there."""
@@ -328,7 +339,7 @@ def torture(plan: Plan) -> bool:
         (postgres,) = (engine for engine in engines.running if isinstance(engine, Postgres))
         web = Web(home / "web.log")
         case = Torture(plan, web, postgres, owner, requests_of(keys))
-        return case.kill_web_processes() and (plan.control or case.stop_the_database())
+        return case.passes()
     finally:
         if web is not None:
             web.close()
