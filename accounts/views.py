@@ -35,6 +35,8 @@ from common.tenancy import tenant
 LOOKING_AND_SENDING = ["GET", "HEAD", "POST"]
 JOINING = Limit("invitations accepted", most=30, seconds=600)
 FOUNDING = Limit("organizations founded", most=5, seconds=86_400)
+GUESSES = Limit("unknown invitations", most=300, seconds=600)
+CHOOSING = Limit("passwords chosen by link", most=30, seconds=600)
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -47,6 +49,9 @@ class PasswordFromKeyView(PasswordResetFromKeyView):
 
     def dispatch(self, request: HttpRequest, uidb36: str, key: str, **kwargs: Any) -> HttpResponseBase:
         self.request, self.key = request, key
+        # allauth counts where we do not come by.
+        if request.method == "POST" and not within_limit(CHOOSING, client_prefix(request), now=timezone.now()):
+            return render(request, "429.html", status=429)
         token = UserTokenForm(data={"uidb36": uidb36, "key": key})
         self.reset_user = token.reset_user if token.is_valid() else None
         if self.reset_user is None:
@@ -65,6 +70,8 @@ def invitation(request: HttpRequest, key: str) -> HttpResponse:
     """The page of an invitation: looking keeps it, one button or form uses it up."""
     invited = find_invited(key, now=timezone.now())
     if invited is None:
+        if not within_limit(GUESSES, client_prefix(request), now=timezone.now()):
+            return render(request, "429.html", status=429)
         return render(request, "accounts/invitation_gone.html", status=404)
     form = None
     if not request.user.is_authenticated and not invited.has_account:

@@ -41,6 +41,7 @@ from participants.rules import normalise_email
 # A school or an office behind one address may take part together.
 ENTRIES_OF_NETWORK = Limit("entries of a network", most=60, seconds=600)
 ENTRIES_OF_ADDRESS = Limit("entries of an address", most=5, seconds=3600)
+CONFIRMATIONS = Limit("confirmations", most=60, seconds=600)
 
 
 def _framed(view: View) -> View:
@@ -222,6 +223,8 @@ def confirmation(request: HttpRequest, key: str) -> HttpResponse:
         return _no_such_page(request)
     organization_id, confirmation_id = found
     now = timezone.now()
+    if request.method == "POST" and not within_limit(CONFIRMATIONS, key, now=now):
+        return render_public("privacy/public/too_many.html", {}, language_of(request), status=429)
     with tenant(organization_id):
         waiting = Confirmation.objects.select_related("organization", "website", "participant").get(pk=confirmation_id)
         language = language_of(request, waiting.language)
