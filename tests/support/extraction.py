@@ -23,7 +23,7 @@ PLURAL_IN_CONTEXT = {"npgettext", "npgettext_lazy"}
 PUBLIC = ["templates/public", "templates/privacy/public", "privacy/words.py", "privacy/services/inactivity.py"]
 PUBLIC += ["templates/intake/public", "templates/intake/confirmation.html", "templates/intake/confirmation.txt"]
 PUBLIC += ["intake/views.py", "intake/confirmations.py", "intake/entry_form.py", "intake/wordings.py"]
-PUBLIC += ["participants/reasons.py", "templates/tracking/unsigned_link.html"]
+PUBLIC += ["participants/reasons.py", "templates/tracking/unsigned_link.html", "templates/campaigns/public"]
 # Of these files, one class or function only: the labels that a new question of a form has in each of its languages.
 PUBLIC_PARTS = {"intake/models.py": "FieldKind", "intake/form_editing.py": "_own_texts"}
 
