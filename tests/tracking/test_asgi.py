@@ -6,7 +6,7 @@ import asyncio
 import http.client
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from threading import Thread
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -337,7 +337,7 @@ def test_lifespan_drains_the_recorder(copies: Copies) -> None:
                 recorder.take(key.hex, 1, 0, 1)
             return messages.pop(0)
 
-        async def send(message: dict[str, str]) -> None:
+        async def send(message: Mapping[str, Any]) -> None:
             sent.append(message["type"])
 
         await application({"type": "lifespan"}, receive, send)
