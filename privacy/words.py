@@ -85,6 +85,7 @@ def decision_reason(reason: str) -> str:
         "informed_not_enough": _("To have been informed is not enough in your country, and you had not answered."),
         "ticked_box_not_enough": _("A box ticked beforehand is not enough in your country, and you had not answered."),
         "permission_began_later": _("This copy was written before measuring was permitted."),
+        "version_of_a_test": _("It was one of several versions that were tried, and those are not counted in totals."),
         "test_send": _("It was a test."),
         "preview": _("It was a preview."),
         "web_version": _("It was read on the web."),
