@@ -18,7 +18,7 @@ from websites.models import Website
 COPIES_IN_A_CHUNK = 512
 
 
-class Bits(models.Field):  # type: ignore[type-arg]  # generic for mypy only
+class Bits(models.Field):
     """One bit for each sent copy of a chunk."""
 
     def db_type(self, connection: Any) -> str:
