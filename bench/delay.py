@@ -21,6 +21,7 @@ class _Way(asyncio.Protocol):
         self._early: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -53,12 +54,12 @@ class _Client(_Way):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._connecting = asyncio.ensure_future(self._connect(transport))
+        self._connecting = asyncio.ensure_future(self._connect(self.transport))
 
-    async def _connect(self, transport: asyncio.BaseTransport) -> None:
+    async def _connect(self, transport: asyncio.Transport) -> None:
         loop = asyncio.get_running_loop()
         back = _Way(self._seconds)
-        back.lead_to(transport)  # type: ignore[arg-type]
+        back.lead_to(transport)
         onward, _way = await loop.create_connection(lambda: back, "127.0.0.1", self._to_port)
         self.lead_to(onward)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from psycopg_pool import AsyncConnectionPool
@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 from config.asgi import Application, django_application
 from config.hosts import KnownHosts
 from tracking.batch import CLICK
-from tracking.recorder import CHOICE, CONNECTION, OPEN, may_measure_sql
+from tracking.recorder import CHOICE, CONNECTION, OPEN, Recorder, may_measure_sql
 
 CONNECTIONS = 16
 
@@ -55,6 +55,7 @@ class InsertPerHit:
 
 application = Application(
     django_application,
-    InsertPerHit(settings.RECORDER_DATABASE_URL),  # type: ignore[arg-type]
+    # It answers to all that the application asks of a recorder.
+    cast("Recorder", InsertPerHit(settings.RECORDER_DATABASE_URL)),
     KnownHosts(settings.ALLOWED_HOSTS, frozenset),
 )

@@ -15,13 +15,12 @@ import shutil
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.support import CHECKOUT, bench_database, free_port, launch_newsletter, result, say
+from bench.support import CHECKOUT, bench_database, free_port, launch_newsletter, result, say, wait_for_port
 
 ROUND_TRIP_MS = 50
 SLOW_CONNECTIONS = 20
@@ -63,7 +62,7 @@ def mail_server() -> Iterator[int]:
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     with subprocess.Popen([program, *user, f"127.0.0.1:{port}", "256"]) as child:
         try:
-            time.sleep(1.0)
+            wait_for_port(port)
             say(f"{program} takes the mail")
             yield port
         finally:

@@ -84,6 +84,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def wait_for_port(port: int, seconds: float = 10.0) -> None:
+    """Until somebody listens there."""
+    give_up_at = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
+            return
+        except OSError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.02)
+
+
 @contextmanager
 def web_server(log: Path, application: str = "config.asgi:application") -> Iterator[str]:
     """granian with one worker and the flags of `make run`; another ``application`` for a control."""

@@ -23,9 +23,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bench.support import CHECKOUT, result, say
+from bench.torture_mailing import make_mailing
 from config.embedded import THROWAWAY_PREFIX, Engines
 from config.engine_postgres import Postgres
 from config.services import beat_command, manage_command
@@ -38,6 +40,8 @@ GAP_SECONDS = 1.0
 # How long what a living worker has on its way may take.
 SETTLED_SECONDS = 15.0
 PAUSE_WATCHED_SECONDS = 3.0
+# So many arrive before a pause: everything that works at it is at full speed then.
+AT_FULL_SPEED = 200
 GIVE_UP_SECONDS = 900.0
 
 
@@ -81,8 +85,9 @@ class Server:
         fresh.replace(self._speed)
 
     def start(self) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("torture_sink.py")), str(self.log), str(self._speed)]
-        self._process = subprocess.Popen([*command, str(self.port)], stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-m", "bench.sink", "--log", str(self.log), "--speed", str(self._speed)]
+        command += ["--port", str(self.port)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT)
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
 
@@ -154,12 +159,15 @@ class Torture:
         blows, began = self.plan.blows(), time.monotonic()
         for number, blow in enumerate(blows, 1):
             due = number * self.plan.messages // (len(blows) + 1)
-            self._wait(lambda due=due: len(self.server.accepted()) >= due)
+            self._wait(partial(self._have_arrived, due))
             say(f"{time.monotonic() - began:5.1f} s, {len(self.server.accepted())} messages: {blow}")
             getattr(self, f"_{blow}")()
             time.sleep(GAP_SECONDS)
         self._wait(self._is_over)
         say(f"{time.monotonic() - began:5.1f} s: over")
+
+    def _have_arrived(self, number: int) -> bool:
+        return len(self.server.accepted()) >= number
 
     def _wait(self, happened: Callable[[], bool]) -> None:
         give_up_at = time.monotonic() + GIVE_UP_SECONDS
@@ -203,7 +211,8 @@ class Torture:
         from delivery.services import MailingRefused, pause_mailing, resume_mailing
 
         self.server.take(0.0)
-        time.sleep(0.5)
+        before = len(self.server.accepted())
+        self._wait(partial(self._have_arrived, before + AT_FULL_SPEED))
         with tenant(self.organization_id):
             organization = Organization.objects.get(pk=self.organization_id)
             mailing = Mailing.objects.get(pk=self.mailing_id)
@@ -287,72 +296,6 @@ class Torture:
             most = max(most, len((on_their_way & doubtful) - seen))
             seen |= on_their_way
         return most
-
-
-# --- The mailing ------------------------------------------------------------------------------------------------------
-
-PEOPLE = """
-INSERT INTO participants_participant (organization_id, email, email_norm, country, locale, first_name, last_name,
-    external_id, attributes, created_at, updated_at)
-SELECT %s, n || '@mail.example', n || '@mail.example', 'BE', '', 'Person ' || n, '', '', '{}', now(), now()
-FROM generate_series(1, %s) n
-"""
-SUBSCRIPTIONS = """
-INSERT INTO consent_subscription (organization_id, participant_id, topic_id, basis, source, wording, subscribed_at)
-SELECT organization_id, id, %s, 'opt_in', 'torture', '', now() FROM participants_participant
-"""
-MESSAGES = """
-INSERT INTO delivery_message (organization_id, mailing_id, participant_id, status, opens, clicks, opens_reason,
-    clicks_reason, attempts, error, queued_at, provider_id, news, news_words)
-SELECT organization_id, %s, id, 'queued', '', '', '', '', 0, '', now(), '', '', '' FROM participants_participant
-"""
-HTML = (
-    '<html><body><p>Hello {{ first_name }}</p><a href="https://bread.example/rye">Rye</a>'
-    + "<p>Bread of the week.</p>" * 200
-    + "</body></html>"
-)
-
-
-def make_mailing(messages: int) -> tuple[int, int]:
-    """An organization with one mailing that is due, by the product's own services."""
-    from django.db import connection
-    from django.utils import timezone
-
-    from accounts.models import User
-    from accounts.services import add_member, create_organization
-    from common.tenancy import tenant
-    from consent.models import Topic
-    from consent.services import open_website
-    from delivery.models import Mailing, Purpose
-    from delivery.rendering import EmailSource, FooterLabels, compile_email
-    from delivery.services import create_mailing, freeze_content
-
-    now = timezone.now()
-    organization = create_organization(name="Torture", now=now)
-    owner = User.objects.create_user("owner@torture.example", full_name="Owner")
-    add_member(organization, owner, role="owner", now=now)
-    labels = FooterLabels(unsubscribe="Unsubscribe", preferences="Your choice")
-    source = EmailSource(
-        subject="Bread for {{ first_name }}", body=HTML, body_format="html", labels=labels, marketing=True
-    )
-    with tenant(organization.pk):
-        website = open_website(
-            organization, name="Bread", domain="bread.example", country="BE", sender_name="Bakery",
-            sender_email="news@bread.example", author=owner, now=now,
-        )  # fmt: skip
-        topic = Topic.objects.create(organization=organization, website=website, name="News")
-        snapshot = freeze_content(
-            organization, website, compiled=compile_email(source), purpose=Purpose.MARKETING, now=now
-        )
-        mailing = create_mailing(
-            organization, snapshot, topic=topic, purpose=Purpose.MARKETING, not_before=now, now=now
-        )
-        with connection.cursor() as cursor:
-            cursor.execute(PEOPLE, [organization.pk, messages])
-            cursor.execute(SUBSCRIPTIONS, [topic.pk])
-            cursor.execute(MESSAGES, [mailing.pk])
-        Mailing.objects.filter(pk=mailing.pk).update(expanded_at=now)
-    return organization.pk, mailing.pk
 
 
 # --- All of it --------------------------------------------------------------------------------------------------------
