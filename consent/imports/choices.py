@@ -19,7 +19,8 @@ from django.db import connection
 
 from accounts.models import Organization, User
 from common import journal
-from consent.chain import NOTHING, event_hash_sql
+from consent.chain import NOTHING
+from consent.imports.events import append_events, per_kind
 from consent.ledger import Act, keep_text, write_events
 from consent.models import ConsentText
 from consent.rules import BEGINNING, Kind, Source, Verdict
@@ -90,63 +91,6 @@ SELECT t.participant_id, t.ledger_id, %(scope)s::bigint AS scope_id, c.participa
  WHERE t.opens IS NOT NULL OR t.clicks IS NOT NULL
 """
 
-# The ends of the chains that go on. Most people of a file never answered before: nothing is looked up for them.
-_HEADS = """
-DROP TABLE IF EXISTS pg_temp.consent_head;
-CREATE TEMP TABLE consent_head ON COMMIT DROP AS
-SELECT a.participant_id, h.seq, encode(h.hash, 'hex') AS hash
-  FROM consent_answer a
- CROSS JOIN LATERAL (SELECT e.seq, e.hash FROM consent_choiceevent e
-                      WHERE e.subject = a.ledger_id AND e.scope_id = %(scope)s ORDER BY e.seq DESC LIMIT 1) AS h
- WHERE NOT a.is_first AND 'applied' IN (a.opens_verdict, a.clicks_verdict);
-CREATE INDEX ON consent_head (participant_id)
-"""
-
-# Clicks follow opens, as in record_choice. OFFSET 0 keeps each hash from being computed at every place that names it.
-# UNION ALL, since PostgreSQL would prepare the expressions of VALUES again for every person.
-_EVENTS = """
-INSERT INTO consent_choiceevent (organization_id, subject, scope_id, seq, kind, value, source, method, happened_at,
-                                 recorded_at, consent_text_id, evidence, actor_id, prev_hash, hash)
-SELECT %(organization)s, a.ledger_id, %(scope)s, k.seq, k.kind, k.value, %(source)s, %(method)s, %(at)s,
-       %(now)s, %(text)s, %(evidence)s::jsonb, %(actor)s, k.prev_hash, k.hash
-  FROM consent_answer a
-{head_join}
- CROSS JOIN LATERAL (
-    SELECT CASE WHEN a.opens_verdict = 'applied' THEN {opens_hash} END AS opens_hash,
-           {head_seq} + CASE WHEN a.opens_verdict = 'applied' THEN 2 ELSE 1 END AS clicks_seq OFFSET 0) AS o
- CROSS JOIN LATERAL (
-    SELECT CASE WHEN a.clicks_verdict = 'applied' THEN {clicks_hash} END AS clicks_hash OFFSET 0) AS c
- CROSS JOIN LATERAL (
-    SELECT 'opens', a.opens, {head_seq} + 1, decode({head_hash}, 'hex'), o.opens_hash
-    UNION ALL
-    SELECT 'clicks', a.clicks, o.clicks_seq, coalesce(o.opens_hash, decode({head_hash}, 'hex')), c.clicks_hash)
-       AS k (kind, value, seq, prev_hash, hash)
- WHERE k.hash IS NOT NULL
-"""
-
-
-def _events_sql(*, with_heads: bool) -> str:
-    head_seq, head_hash = (
-        ("coalesce(h.seq, 0)", "coalesce(h.hash, %(nothing)s)") if with_heads else ("0", "%(nothing)s")
-    )
-    named = {"subject": "a.ledger_id::text", "scope": "%(scope)s::text", "act": "%(act)s"}
-    return _EVENTS.format(
-        head_join="  LEFT JOIN consent_head h ON h.participant_id = a.participant_id" if with_heads else "",
-        head_seq=head_seq,
-        head_hash=head_hash,
-        opens_hash=event_hash_sql(
-            prev=head_hash, seq=f"({head_seq} + 1)::text", kind="'opens'", value="a.opens", **named
-        ),
-        clicks_hash=event_hash_sql(
-            prev=f"coalesce(encode(o.opens_hash, 'hex'), {head_hash})",
-            seq="o.clicks_seq::text",
-            kind="'clicks'",
-            value="a.clicks",
-            **named,
-        ),
-    )
-
-
 _FIRST_STATE = """
 CASE WHEN a.{kind}_verdict = 'applied' THEN a.{kind} ELSE 'unknown' END,
 CASE WHEN a.{kind}_verdict = 'applied' THEN %(source)s ELSE '' END,
@@ -206,12 +150,8 @@ SELECT opens_verdict, clicks_verdict, count(*),
 
 def _answers_sql(table: str, *, made_here: bool = False) -> str:
     same_person = "false" if made_here else "c.participant_id = t.participant_id AND c.scope_id = %(scope)s"
-    verdicts = {f"{kind}_verdict": sql for kind, sql in _per_kind(_VERDICT).items()}
+    verdicts = {f"{kind}_verdict": sql for kind, sql in per_kind(_VERDICT).items()}
     return _ANSWERS.format(table=table, same_person=same_person, **verdicts)
-
-
-def _per_kind(template: str) -> dict[str, str]:
-    return {kind.value: template.format(kind=kind) for kind in Kind}
 
 
 def record_choices(
@@ -234,16 +174,14 @@ def record_choices(
         cursor.execute(_answers_sql(table, made_here=made_here), values)
         cursor.execute(_COUNTS)
         counts, first, known = _count(cursor.fetchall())
-        if known:
-            cursor.execute(_HEADS, values)
         if first + known:
             values |= _origin(organization, answers, values)
-            cursor.execute(_events_sql(with_heads=bool(known)), values)
+            append_events(cursor, VERDICTS_TABLE, values, with_heads=bool(known))
         if first:
-            cursor.execute(_FIRST.format(**_per_kind(_FIRST_STATE)), values)
+            cursor.execute(_FIRST.format(**per_kind(_FIRST_STATE)), values)
         if known:
             cursor.execute(_INDEX)
-            cursor.execute(_NEXT.format(**_per_kind(_NEXT_STATE)), values)
+            cursor.execute(_NEXT.format(**per_kind(_NEXT_STATE)), values)
             _expect(cursor.rowcount, known)
         if counts[Verdict.APPLIED] and not made_here:
             _write_down(cursor, organization, answers, values, now)

@@ -17,11 +17,12 @@ from typing import Any
 from django.db import connection
 
 from accounts.models import Organization, User
-from consent.chain import NOTHING, event_hash_sql
+from consent.chain import NOTHING
 from consent.imports.choices import ChoicesChanged
+from consent.imports.events import append_events, per_kind
 from consent.ledger import Act, informed_evidence, write_events
 from consent.models import Notice
-from consent.rules import BEGINNING, Informed, Kind, Source, Verdict
+from consent.rules import BEGINNING, Informed, Source, Verdict
 from websites.models import ConsentScope
 from websites.services import ensure_default_scope
 
@@ -64,46 +65,6 @@ SELECT t.participant_id, t.ledger_id, c.participant_id IS NULL AS is_first,
   LEFT JOIN consent_choice c ON c.participant_id = t.participant_id AND c.scope_id = %(scope)s
 """  # noqa: S608 - made of constants and an identifier
 
-_HEADS = f"""
-DROP TABLE IF EXISTS pg_temp.consent_informed_head;
-CREATE TEMP TABLE consent_informed_head ON COMMIT DROP AS
-SELECT a.participant_id, h.seq, encode(h.hash, 'hex') AS hash
-  FROM {INFORMED_TABLE} a
- CROSS JOIN LATERAL (SELECT e.seq, e.hash FROM consent_choiceevent e
-                      WHERE e.subject = a.ledger_id AND e.scope_id = %(scope)s ORDER BY e.seq DESC LIMIT 1) AS h
- WHERE NOT a.is_first AND 'applied' IN (a.opens_verdict, a.clicks_verdict);
-CREATE INDEX ON consent_informed_head (participant_id)
-"""  # noqa: S608 - made of constants
-
-# Clicks follow opens, as in record_informed. OFFSET 0 keeps each hash from being computed wherever it is named.
-_EVENTS = f"""
-INSERT INTO consent_choiceevent (organization_id, subject, scope_id, seq, kind, value, source, method, happened_at,
-                                 recorded_at, consent_text_id, evidence, actor_id, prev_hash, hash)
-SELECT %(organization)s, a.ledger_id, %(scope)s, k.seq, k.kind, 'informed', %(source)s, %(method)s, %(at)s,
-       %(now)s, NULL, %(evidence)s::jsonb, %(actor)s, k.prev_hash, k.hash
-  FROM {INFORMED_TABLE} a
-  LEFT JOIN consent_informed_head h ON h.participant_id = a.participant_id
- CROSS JOIN LATERAL (
-    SELECT coalesce(h.seq, 0) AS seq, coalesce(h.hash, %(nothing)s) AS hash OFFSET 0) AS last
- CROSS JOIN LATERAL (
-    SELECT CASE WHEN a.opens_verdict = 'applied' THEN {{opens_hash}} END AS opens_hash,
-           last.seq + CASE WHEN a.opens_verdict = 'applied' THEN 2 ELSE 1 END AS clicks_seq OFFSET 0) AS o
- CROSS JOIN LATERAL (
-    SELECT CASE WHEN a.clicks_verdict = 'applied' THEN {{clicks_hash}} END AS clicks_hash OFFSET 0) AS c
- CROSS JOIN LATERAL (VALUES
-    ('opens', last.seq + 1, decode(last.hash, 'hex'), o.opens_hash),
-    ('clicks', o.clicks_seq, coalesce(o.opens_hash, decode(last.hash, 'hex')), c.clicks_hash))
-       AS k (kind, seq, prev_hash, hash)
- WHERE k.hash IS NOT NULL
-"""  # noqa: S608 - made of constants
-_NAMED = {"subject": "a.ledger_id::text", "scope": "%(scope)s::text", "value": "'informed'", "act": "%(act)s"}
-_EVENTS_SQL = _EVENTS.format(
-    opens_hash=event_hash_sql(prev="last.hash", seq="(last.seq + 1)::text", kind="'opens'", **_NAMED),
-    clicks_hash=event_hash_sql(
-        prev="coalesce(encode(o.opens_hash, 'hex'), last.hash)", seq="o.clicks_seq::text", kind="'clicks'", **_NAMED
-    ),
-)
-
 _FIRST = f"""
 INSERT INTO consent_choice (organization_id, participant_id, scope_id,
                             opens, opens_source, opens_not_no_since, opens_informed_since,
@@ -144,10 +105,6 @@ SELECT opens_verdict, clicks_verdict, count(*), count(*) FILTER (WHERE is_first)
 """  # noqa: S608 - made of constants
 
 
-def _per_kind(template: str) -> dict[str, str]:
-    return {kind.value: template.format(kind=kind) for kind in Kind}
-
-
 def record_informed_people(
     organization: Organization, *, table: str, people: InformedPeople, now: datetime
 ) -> Counter[Verdict]:
@@ -160,20 +117,19 @@ def record_informed_people(
         raise ValueError(f"not a table: {table!r}")
     write_events(organization)
     values = _parameters(organization, people, now)
-    verdicts = {f"{kind}_verdict": sql for kind, sql in _per_kind(_VERDICT).items()}
+    verdicts = {f"{kind}_verdict": sql for kind, sql in per_kind(_VERDICT).items()}
     with connection.cursor() as cursor:
         cursor.execute(_PEOPLE.format(table=table, **verdicts), values)
         cursor.execute(_COUNTS)
         counts, first, known = _count(cursor.fetchall())
         if not first + known:
             return counts
-        cursor.execute(_HEADS, values)
-        cursor.execute(_EVENTS_SQL, values)
+        append_events(cursor, INFORMED_TABLE, values, with_heads=bool(known), value_of="'informed'")
         if first:
             cursor.execute(_FIRST, values)
         if known:
             cursor.execute(f"CREATE INDEX ON {INFORMED_TABLE} (participant_id)")
-            cursor.execute(_NEXT.format(**_per_kind(_NEXT_STATE)), values)
+            cursor.execute(_NEXT.format(**per_kind(_NEXT_STATE)), values)
             if cursor.rowcount != known:
                 raise ChoicesChanged
     return counts
@@ -208,6 +164,7 @@ def _parameters(organization: Organization, people: InformedPeople, now: datetim
         "method": act.method,
         "at": act.happened_at,
         "now": now,
+        "text": None,
         "beginning": BEGINNING,
         "nothing": NOTHING.hex(),
         "evidence": json.dumps(dict(act.evidence)),
