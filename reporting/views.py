@@ -19,17 +19,13 @@ from consent.selectors import local_day
 from consent.views import rule_table_rows
 from privacy.registers import open_requests
 from reporting.advisor import advise
+from reporting.asked import MOST_COMPARED, PERIODS, asked_days, asked_launches
 from reporting.charts import CountChart, count_chart, rate_chart, time_chart
 from reporting.processing import as_csv, as_json, record_of_processing, sub_processors
 from reporting.reports import get_launch, launches_of, report_launch, report_several
 from reporting.selectors import summarize
 from reporting.tables import Table, comparison_table, delivery_table, group_tables, replies_table
 from websites.models import Website
-
-# Days that reports of several emails can look back.
-PERIODS = (30, 90, 365)
-DEFAULT_PERIOD = 90
-MOST_COMPARED = 6
 
 
 def dashboard_context(organization: Organization) -> dict[str, Any]:
@@ -95,8 +91,7 @@ def _found[Row](row: Row | None) -> Row:
 
 def _several(organization: Organization, query: QueryDict, *, name: str, about: str, **filters: int) -> dict[str, Any]:
     """Launches of the last days together; ``?days=`` of those offered."""
-    asked = query.get("days", "")
-    days = int(asked) if asked in {str(one) for one in PERIODS} else DEFAULT_PERIOD
+    days = asked_days(query)
     since = timezone.now() - timedelta(days=days)
     report = report_several(organization, launches_of(organization, created_at__gte=since, **filters))
     opens, clicks = report.figures.opens, report.figures.clicks
@@ -123,9 +118,7 @@ def _questions(counted: list[QuestionCount]) -> list[tuple[Table, CountChart | N
 
 def compare_context(organization: Organization, *, query: QueryDict) -> dict[str, Any]:
     """Some emails beside each other, in the order in which they were asked for: ``?launch=3&launch=5``."""
-    asked = [int(one) for one in query.getlist("launch") if one.isdecimal() and len(one) < 19][:MOST_COMPARED]
-    found = {launch.pk: launch for launch in launches_of(organization, pk__in=asked)}
-    report = report_several(organization, [found[one] for one in dict.fromkeys(asked) if one in found])
+    report = report_several(organization, asked_launches(organization, query))
     named = [(str(one.launch), one.figures) for one in report.launches]
     return {
         "title": _("Comparison"),
