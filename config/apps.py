@@ -1,8 +1,10 @@
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
+from django.core.signals import got_request_exception
 
 # Every process asks for tasks by the application that knows the broker, the web included.
 from config.celery import app as celery_app
+from config.logs import note_failed_request
 
 
 class ConfigConfig(AppConfig):
@@ -11,6 +13,9 @@ class ConfigConfig(AppConfig):
     default = True
     name = "config"
     celery = celery_app
+
+    def ready(self) -> None:
+        got_request_exception.connect(note_failed_request, dispatch_uid="config.note_failed_request")
 
 
 class ConsoleConfig(admin_apps.SimpleAdminConfig):
