@@ -63,7 +63,7 @@ CHECKS_SHOWN = 5
 
 @admin.register(Connection)
 class ConnectionAdmin(OwnersAdmin):
-    list_display = ("name", "shown_kind", "shown_state", "is_default")
+    list_display = ("name", "shown_kind", "shown_state", "shown_default")
     delete_confirmation_template = None
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -88,6 +88,13 @@ class ConnectionAdmin(OwnersAdmin):
         if connection.test_passed is None:
             return "untested", _("Not tried yet")
         return ("works", _("Works")) if connection.test_passed else ("failed", _("The latest try failed"))
+
+    @display(description=gettext_lazy("for"))
+    def shown_default(self, connection: Connection) -> str:
+        """The installation's server serves where no connection was chosen as the default."""
+        mine = Connection.objects.filter(organization=connection.organization_id, is_default=True)
+        is_last = connection.kind == ConnectionKind.BUILTIN and not mine.exists()
+        return _("Every website without a connection of its own") if connection.is_default or is_last else "–"
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         if isinstance(obj, Connection) and uses_of(organization_of(request), obj):

@@ -212,3 +212,14 @@ def test_s11_an_email_is_refused_before_it_is_launched(cast: Cast, world: World,
         assert any("Brevo can add tracking" in reason for reason in why_not_launch(cast.bakery, email, now=world.time))
         attest(cast.bakery, row, author=cast.ana, text="Both switched off today.", now=now)
         assert not any("Brevo" in reason for reason in why_not_launch(cast.bakery, email, now=world.time))
+
+
+def test_the_list_says_which_connection_serves_where_none_was_chosen(cast: Cast, world: World) -> None:
+    page, words = reverse("admin:delivery_connection_changelist"), "Every website without a connection of its own"
+    client = member(cast.ana)
+    assert client.get(page).content.decode().count(words) == 1
+    with tenant(cast.bakery.pk):
+        Connection.objects.create(organization=cast.bakery, name="Brevo", kind="esp", provider="brevo", is_default=True)
+    shown = client.get(page).content.decode()
+    assert shown.count(words) == 1
+    assert shown.index("Brevo") < shown.index(words) < shown.index("Mail server of this installation</")
