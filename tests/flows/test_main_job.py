@@ -27,6 +27,7 @@ from consent.models import Choice, ChoiceEvent, PolicyProposal, Topic
 from delivery.models import Message
 from intake.models import Import
 from reporting.reports import report_launch
+from reporting.tasks import count_hits
 from tests.support.cast import PASSWORD, Cast
 from tests.support.servers import celery_worker, web_server
 from tests.support.smtp import Received, SmtpServer
