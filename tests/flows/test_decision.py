@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,94 +13,27 @@ from django.utils import timezone
 
 from common.tenancy import tenant
 from consent.models import Choice, LegalJustification
-from consent.rules import ChoiceValue, Measurement, Reason
+from consent.rules import ChoiceValue, Reason
 from consent.selectors import local_day
 from consent.services import (
-    confirm_justification,
-    propose_justification,
-    publish_notice,
     refresh_permissions,
     stop_measuring,
 )
 from delivery.models import Mailing
-from participants.models import Participant
-from tests.delivery.world import World, by_name
+from tests.delivery.world import by_name
+from tests.flows.decided import Flow, begin
 from tests.support.cast import Cast
 from tests.support.hits import fingerprint, forget_hits
-from tests.support.readers import PROGRAM, Copy
+from tests.support.readers import PERSON, PROGRAM
 from tests.support.smtp import SmtpServer
-from tests.support.world import choose, loosen, make_topic, make_website, set_tracking
-from tracking.models import AnonymousTotal, Hit, HitBatch, LastOpenDay, TrackedMessage
-from tracking.tasks import delete_hits_of_participant
+from tests.support.world import loosen, set_tracking
+from tracking.models import HitBatch, TrackedMessage
 from websites.models import MeasurementPermission
 from websites.rules import EmailTracking, RuleKey
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
 YES, NO = ChoiceValue.YES, ChoiceValue.NO
-
-
-@dataclass
-class Flow:
-    """A website with its people, and the server that gets their mail."""
-
-    world: World
-    server: SmtpServer
-
-    @property
-    def cast(self) -> Cast:
-        return self.world.cast
-
-    def person(self, name: str, country: str, choice: ChoiceValue | None = None, **fields: str) -> Participant:
-        return self.world.person(name, country=country, choice=choice, **fields)
-
-    def send(self, people: list[Participant], **later: float) -> dict[str, Copy]:
-        """The copies of a new mailing, by the name before the @."""
-        return self.send_mailing(self.world.mailing(people), **later)
-
-    def send_mailing(self, mailing: Mailing, **later: float) -> dict[str, Copy]:
-        known = len(self.server.messages())
-        self.world.send(mailing, **(later or {"minutes": 1}))
-        fresh = self.server.messages()[known:]
-        return {received.rcpt_to.partition("@")[0]: Copy(received.html) for received in fresh}
-
-    def reasons(self, mailing: Mailing) -> dict[str, tuple[str, str]]:
-        return {name: (row.opens_reason, row.clicks_reason) for name, row in self.world.rows(mailing).items()}
-
-    def justify(
-        self, *countries: str, keys: Sequence[str] = (RuleKey.INDIVIDUAL_OPENS, RuleKey.INDIVIDUAL_CLICKS), ends: date
-    ) -> LegalJustification:
-        bakery, now = self.cast.bakery, self.world.time
-        with tenant(bakery.pk):
-            proposed = propose_justification(
-                bakery,
-                self.world.website,
-                countries=countries,
-                rule_keys=keys,
-                reason="counsel",
-                ends_on=ends,
-                author=self.cast.ana,
-                now=now,
-            )
-            return confirm_justification(bakery, proposed, author=self.cast.dana, now=now)
-
-    def withdraw(self, person: Participant) -> None:
-        """A no to both, and what the worker does about it."""
-        choose(self.cast.bakery, person, now=self.world.time, opens=NO, clicks=NO)
-        for kind in ("opens", "clicks"):
-            delete_hits_of_participant(self.cast.bakery.pk, person.pk, kind)
-
-    def hits(self) -> int:
-        with tenant(self.cast.bakery.pk):
-            return Hit.objects.count()
-
-    def totals(self) -> dict[tuple[int, int], int]:
-        with tenant(self.cast.bakery.pk):
-            return {(one.kind, one.link_number): one.hits for one in AnonymousTotal.objects.all()}
-
-    def last_open_days(self) -> dict[int, date]:
-        with tenant(self.cast.bakery.pk):
-            return dict(LastOpenDay.objects.values_list("participant_id", "day"))
 
 
 @pytest.fixture
@@ -111,29 +43,6 @@ def server(tmp_path: Path, settings: Any) -> Iterator[SmtpServer]:
         settings.SMTP_URL = running.url
         settings.BASE_URL = "https://pli.example"
         yield running
-
-
-def begin(
-    cast: Cast, server: SmtpServer, *, country: str, tracking: str, at: datetime | None = None, **fallbacks: str
-) -> Flow:
-    """A website whose notice tells of everything. It began an hour ago by the machine's clock, which the recorder
-    goes by."""
-    now = at or timezone.now() - timedelta(hours=1)
-    bakery = cast.bakery
-    website = make_website(bakery, cast.ana, now=now, country=country)
-    with tenant(bakery.pk):
-        publish_notice(
-            bakery, website, language="en", text="All that we measure.", url="https://bread.example/privacy",
-            author=cast.ana, now=now, covers=list(Measurement),
-        )  # fmt: skip
-    if fallbacks:
-        loosen(bakery, website, now=now, **fallbacks)
-    flow = Flow(World(cast, website, make_topic(bakery, website), now + timedelta(minutes=1)), server)
-    if tracking == "always" and country != "CH":
-        flow.justify(country, ends=timezone.localdate() + timedelta(days=300))
-    set_tracking(bakery, website, tracking, now=flow.world.time)
-    flow.world.time += timedelta(minutes=1)
-    return flow
 
 
 # --- Always track -----------------------------------------------------------------------------------------------------
@@ -216,8 +125,9 @@ def test_s9_anonymous_opens_in_italy_are_the_same_address_for_everybody(cast: Ca
     assert set(copies["yes"].pixels) & set(alike[0].pixels) == set()
     assert not copies["french"].is_measured
 
-    for copy in alike:
-        copy.open()
+    for number, copy in enumerate(alike):
+        # Each at home: the same from one place within seconds is one request, sent twice.
+        copy.open(by=PERSON | {"x-forwarded-for": f"192.0.2.{number}"})
     alike[0].click(1)
     assert flow.totals() == {(1, 0): 13, (2, 2): 1}
     assert flow.hits() == 0

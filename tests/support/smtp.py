@@ -231,10 +231,8 @@ class _Server:
         return "250 Taken"
 
 
-def _run(folder: Path, port: int, options: dict[str, Any]) -> None:
-    from aiosmtpd.smtp import SMTP, AuthResult
-
-    handler = _Server(folder, options)
+def _protocol(folder: Path, handler: _Server) -> type:
+    from aiosmtpd.smtp import SMTP
 
     class Protocol(SMTP):
         line_length_limit = LIMIT
@@ -265,38 +263,46 @@ def _run(folder: Path, port: int, options: dict[str, Any]) -> None:
             self._set_post_data_state()
             await self.push(words)
 
+    return Protocol
+
+
+def _certificate(options: dict[str, Any]) -> ssl.SSLContext | None:
+    if not options["tls"]:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*options["certificate"])
+    return context
+
+
+async def _serve(folder: Path, port: int, options: dict[str, Any]) -> None:
+    from aiosmtpd.smtp import AuthResult
+
     def sign_in(server, session, envelope, mechanism, data) -> AuthResult:
         right = [data.login.decode(), data.password.decode()] == options["auth"]
         return AuthResult(success=right, handled=False)
 
-    async def serve() -> None:
-        loop = asyncio.get_running_loop()
-        context = None
-        if options["tls"]:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(*options["certificate"])
-        server = await loop.create_server(
-            lambda: Protocol(
-                handler,
-                hostname="sink",
-                enable_SMTPUTF8=options["utf8"],
-                auth_require_tls=options["tls"] == "starttls",
-                authenticator=sign_in,
-                tls_context=context if options["tls"] == "starttls" else None,
-                require_starttls=options["tls"] == "starttls",
-                loop=loop,
-            ),
-            "127.0.0.1",
-            port,
-            ssl=context if options["tls"] == "implicit" else None,
-        )
-        sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-        sys.stdout.flush()
-        loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
-        await asyncio.Event().wait()
-
-    asyncio.run(serve())
+    handler, context, loop = _Server(folder, options), _certificate(options), asyncio.get_running_loop()
+    protocol, starts = _protocol(folder, handler), options["tls"] == "starttls"
+    server = await loop.create_server(
+        lambda: protocol(
+            handler,
+            hostname="sink",
+            enable_SMTPUTF8=options["utf8"],
+            auth_require_tls=starts,
+            authenticator=sign_in,
+            tls_context=context if starts else None,
+            require_starttls=starts,
+            loop=loop,
+        ),
+        "127.0.0.1",
+        port,
+        ssl=context if options["tls"] == "implicit" else None,
+    )
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    _run(Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3]))
+    asyncio.run(_serve(Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])))
