@@ -23,6 +23,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from tests.support.emptying import empty_tables
 from tests.support.engines import prepare_environment
+from tests.support.order import long_first
 
 if TYPE_CHECKING:
     from tests.support.cast import Cast
@@ -42,6 +43,12 @@ def pytest_configure() -> None:
 def pytest_sessionstart() -> None:
     """Workers of xdist inherit the environment: with this they would read the settings before they have a database."""
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items[:] = long_first(items, config.workerinput["workercount"])
 
 
 @pytest.fixture(scope="session")
