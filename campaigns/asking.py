@@ -131,23 +131,29 @@ def _people_it_is_about(organization: Organization, email: Email) -> QuerySet[Pa
 
 def _conditions(organization: Organization, email: Email, *, now: datetime) -> dict[LeftOut, Exists]:
     scope = email.campaign.website.consent_scope_id
-    choices = Choice.objects.filter(participant=OuterRef("pk"), scope=scope)
+    # Who refused, or was asked, is left alone by all scopes for months; an answer itself counts in its own (C8).
+    everywhere = Choice.objects.filter(participant=OuterRef("pk"))
+    choices = everywhere.filter(scope=scope)
     since = months_before(now, organization.consent_request_months)
     return {
         LeftOut.SUPPRESSED: Exists(
             Suppression.objects.filter(organization=organization, email_norm=OuterRef("email_norm"))
         ),
-        LeftOut.REFUSED: Exists(choices.filter(Q(opens=ChoiceValue.NO) | Q(clicks=ChoiceValue.NO))),
-        LeftOut.ANSWERED: Exists(choices.filter(opens=ChoiceValue.YES, clicks=ChoiceValue.YES)),
-        LeftOut.ASKED: Exists(
-            ConsentRequest.objects.filter(participant=OuterRef("pk"), scope=scope, asked_at__gt=since)
+        LeftOut.REFUSED: Exists(
+            everywhere.filter(
+                Q(scope=scope, opens=ChoiceValue.NO)
+                | Q(scope=scope, clicks=ChoiceValue.NO)
+                | Q(opens=ChoiceValue.NO, opens_at__gt=since)
+                | Q(clicks=ChoiceValue.NO, clicks_at__gt=since)
+            )
         ),
+        LeftOut.ANSWERED: Exists(choices.filter(opens=ChoiceValue.YES, clicks=ChoiceValue.YES)),
+        LeftOut.ASKED: Exists(ConsentRequest.objects.filter(participant=OuterRef("pk"), asked_at__gt=since)),
         LeftOut.WAITING: Exists(
             Message.objects.filter(
                 organization=organization,
                 participant=OuterRef("pk"),
                 mailing__untracked=Untracked.CONSENT_REQUEST,
-                mailing__website__consent_scope=scope,
                 status__in=_ON_ITS_WAY,
             )
         ),

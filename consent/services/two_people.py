@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
-from accounts.models import Membership, Organization, Role, User
+from accounts.models import AuditEntry, Membership, Organization, Role, User
 
 ALONE_WAITS = timedelta(hours=24)
 TIGHTENERS = frozenset({Role.OWNER, Role.MARKETER, Role.DPO})
 SECOND_PEOPLE = frozenset({Role.OWNER, Role.DPO})
+# What the audit trail calls it when somebody is a member no longer.
+_GONE = ("member:leave", "member:remove")
 
 
 def role_in(organization: Organization, user: User | None) -> str:
@@ -51,9 +53,18 @@ def why_not_second_person(
         return _("A second person must confirm it: another owner or the data protection officer.")
     if now < proposed_at + ALONE_WAITS:
         return _("You are the only member of the organization, so it can be confirmed 24 hours after the proposal.")
+    if _somebody_left(organization, since=now - ALONE_WAITS):
+        return _(
+            "You have been the only member of the organization for less than 24 hours: it can be confirmed after that."
+        )
     if not note.strip():
         return _("You are the only member of the organization: type the reason to confirm it.")
     return None
+
+
+def _somebody_left(organization: Organization, *, since: datetime) -> bool:
+    """Whoever takes out the second person is not one member alone yet: that would be the way around them."""
+    return AuditEntry.objects.filter(organization=organization, action__in=_GONE, at__gt=since).exists()
 
 
 def has_officer(organization: Organization) -> bool:

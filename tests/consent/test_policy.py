@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from accounts.members import remove_member
 from accounts.models import Membership, Organization
 from common.tenancy import tenant
 from consent import services
@@ -223,6 +224,21 @@ def test_d5_an_organization_of_one_waits_a_day_and_types_the_reason(
             services.confirm_justification(bakery, proposed, author=cast.ana, now=moment, note=note)
     done = services.confirm_justification(bakery, proposed, author=cast.ana, now=day_after, note="counsel said so")
     assert (done.confirmed_at, done.confirmation_note) == (day_after, "counsel said so")
+
+
+def test_d5_whoever_takes_out_the_second_person_waits_a_day_from_then(
+    bakery: Organization, cast: Cast, website: Website, now: datetime
+) -> None:
+    proposed = propose(bakery, cast, website, ["BE"], now=now)
+    gone_at = later(now, hours=30)
+    for membership in Membership.objects.filter(organization=bakery).exclude(user=cast.ana):
+        remove_member(bakery, membership.pk, actor=cast.ana, now=gone_at)
+    with pytest.raises(JustificationRefused, match="for less than 24 hours"):
+        services.confirm_justification(bakery, proposed, author=cast.ana, now=later(gone_at, hours=23), note="counsel")
+    done = services.confirm_justification(
+        bakery, proposed, author=cast.ana, now=later(gone_at, hours=25), note="counsel"
+    )
+    assert done.confirmed_by == cast.ana
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from campaigns.asking import LeftOut, count_asking
+from campaigns.asking import LeftOut, count_asking, people_to_ask
 from campaigns.models import Campaign, Email, EmailKind, Launch
 from campaigns.services import LaunchRefused, launch_email
 from common.tenancy import tenant
 from consent.models import Topic
-from consent.rules import ChoiceValue, Reason
+from consent.rules import ChoiceValue, Reason, Source
+from consent.services import create_scope, record_choice
 from delivery.models import ConsentRequest, Message, Suppression
 from delivery.sending import send_mailing
 from delivery.services import pause_mailing
@@ -136,6 +137,23 @@ def test_c4_who_is_left_out_is_counted_by_the_reason(world: World, server: SmtpS
     world.ask(after=timedelta(days=1))
     addresses = sorted(received.rcpt_to for received in server.messages())
     assert addresses == ["asked@example.org", "half@example.org", "silent@example.org"]
+
+
+def test_c4_who_refused_or_was_asked_for_another_scope_is_left_alone_for_months(world: World) -> None:
+    organization, silent = world.cast.bakery, world.person("silent")
+    refused, asked = world.person("refused"), world.person("asked")
+    with tenant(organization.pk):
+        brand = create_scope(organization, name="Brand", author=world.cast.ana, now=world.time)
+        record_choice(
+            organization, refused, opens=NO, clicks=None, scope=brand, source=Source.PERSON, method="test",
+            happened_at=world.time, now=world.time,
+        )  # fmt: skip
+        ConsentRequest.objects.create(organization=organization, participant=asked, scope=brand, asked_at=world.time)
+    assert world.left_out() == (1, {LeftOut.REFUSED: 1, LeftOut.ASKED: 1})
+    with tenant(organization.pk):
+        assert list(people_to_ask(organization, world.email, now=world.time)) == [silent]
+    world.time += timedelta(days=200)
+    assert world.left_out() == (3, {})
 
 
 def test_c4_an_organization_may_wait_longer_but_never_less(world: World, server: SmtpServer) -> None:
