@@ -1,6 +1,6 @@
 # One command per need; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run engines seed test check bench bench-tracking bench-import bench-launch bench-sending bench-reporting torture-sending torture-tracking fuzz-tracking prove-consent requirements clean
+.PHONY: help bootstrap run engines seed test check bench bench-tracking bench-import bench-launch bench-sending bench-reporting torture-sending torture-tracking fuzz-tracking prove-consent prove-tenants bench-console requirements clean
 
 PYTHON_BIN := .venv/bin/python
 
@@ -26,7 +26,7 @@ test: bootstrap ## Run the whole suite (ARGS="-k words")
 check: bootstrap ## Lint, types, layers, migrations, documentation
 	@$(PYTHON_BIN) bin/check
 
-bench: bench-tracking bench-import bench-launch bench-sending bench-reporting ## Run all benchmarks
+bench: bench-tracking bench-import bench-launch bench-sending bench-reporting bench-console ## Run all benchmarks
 
 bench-tracking: bootstrap ## Hits per second
 	@$(PYTHON_BIN) -m bench.tracking
@@ -43,6 +43,9 @@ bench-sending: bootstrap ## Messages per second
 bench-import: bootstrap ## A million participants
 	@$(PYTHON_BIN) -m bench.importing
 
+bench-console: bootstrap ## The console's main pages beside a million participants
+	@$(PYTHON_BIN) -m bench.console
+
 torture-sending: bootstrap ## Kill everything while 10,000 messages leave (TORTURE="--control" breaks the workers)
 	@$(PYTHON_BIN) -m bench.torture_sending $(TORTURE)
 
@@ -54,6 +57,9 @@ fuzz-tracking: bootstrap ## A million broken keys, signatures, paths and headers
 
 prove-consent: bootstrap ## What a data protection officer can check: docs/proofs.md (PROVE="--histories 2000")
 	@$(PYTHON_BIN) -m proofs $(PROVE)
+
+prove-tenants: bootstrap ## Walk everywhere as everybody, and attack: docs/proofs.md
+	@$(PYTHON_BIN) -m proofs.tenants
 
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.12
 
