@@ -23,7 +23,14 @@ ROOT = Path(__file__).resolve().parents[2]
 # `make clean` deletes it.
 FOLDER = ROOT / ".pytest_cache" / "tables"
 # Whatever a table, a right or a row of a fresh database follows from.
-SOURCES = ("*/migrations/*.py", "*/models.py", "*/models/*.py", "common/rls.py", "config/grants.py", "requirements.txt")
+SOURCES = (
+    "*/migrations/*.py",
+    "*/*models.py",
+    "*/models/*.py",
+    "common/rls.py",
+    "config/grants.py",
+    "requirements.txt",
+)
 KEPT = 4
 
 
@@ -38,6 +45,8 @@ def make_tables() -> None:
             if _made_of() == wanted:
                 _keep(wanted)
             return
+        # In use, so not among the old ones that go.
+        wanted.touch()
     _run("psql", "--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1", f"--file={wanted}")
 
 
