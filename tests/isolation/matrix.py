@@ -305,12 +305,3 @@ def differences(who: str, found: Found) -> list[str]:
             wrong.append(f"{name} as {who}: GET and POST are {letters!r}, {table} says {expected!r}")
     known = PAGES.keys() | ACTIONS.keys()
     return wrong + [f"{name} is gone: take its row away" for name in sorted(known - found.access.keys())]
-
-
-def row_for(name: str, access: dict[str, Found]) -> str:
-    """A row of expectations.py as it is measured now, to be judged by whoever adds it."""
-    columns = ["", ""] if ":" not in name else [""]
-    for found in access.values():
-        for position, letter in enumerate(found.access[name]):
-            columns[position] += letter.replace("-", "")
-    return f"{name:52} " + " ".join(f"{column or '-':4}" for column in columns).rstrip()
