@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from typing import Any
 
+from django.apps import apps
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -23,7 +26,17 @@ def console_icon(request: HttpRequest) -> str:
 
 
 def _item(title: Any, icon: str, url_name: str) -> dict[str, Any]:
-    return {"title": title, "icon": icon, "link": reverse_lazy(url_name)}
+    item = {"title": title, "icon": icon, "link": reverse_lazy(url_name)}
+    listed = re.fullmatch(r"admin:([a-z]+)_([a-z]+)_changelist", url_name)
+    return item | {"permission": partial(_may_see, *listed.groups())} if listed else item
+
+
+def _may_see(app_label: str, model_name: str, request: HttpRequest) -> bool:
+    """Nobody is led to a list that is closed to their role."""
+    # The settings name this module, and the admin cannot be imported before they are read.
+    from django.contrib import admin
+
+    return admin.site.get_model_admin(apps.get_model(app_label, model_name)).has_view_or_change_permission(request)
 
 
 def _answers_for_rights(request: HttpRequest) -> bool:
@@ -61,7 +74,8 @@ CONSOLE_MENU: list[dict[str, Any]] = [
             _item(_("Segments"), "filter_alt", "admin:campaigns_segment_changelist"),
             _item(_("Imports"), "upload_file", "admin:intake_import_changelist"),
             _item(_("Moved consents"), "move_down", "admin:intake_consentmove_changelist"),
-            _item(_("Yeses without evidence"), "help", "admin:intake_consentmove_unproven"),
+            _item(_("Yeses without evidence"), "help", "admin:intake_consentmove_unproven")
+            | {"permission": partial(_may_see, "participants", "participant")},
             _item(_("Exports"), "download", "admin:intake_peopleexport_changelist"),
             _item(_("Suppressed addresses"), "block", "admin:delivery_suppression_changelist"),
         ],
@@ -102,7 +116,7 @@ CONSOLE_MENU: list[dict[str, Any]] = [
             _item(_("Sending and alerts"), "notifications", "admin:delivery_sendingrules_changelist"),
             _item(_("Consent scopes"), "join_inner", "admin:websites_consentscope_changelist"),
             _item(_("Rule table"), "gavel", "admin:consent_rule_table"),
-            _item(_("Consent history"), "verified", "admin:consent_seals"),
+            _item(_("Consent history"), "verified", "admin:consent_seals") | {"permission": _answers_for_rights},
             _item(_("Record of processing"), "assignment", "admin:reporting_processing"),
             _duty(_("Take everything, and leave"), "logout", "leave"),
         ],

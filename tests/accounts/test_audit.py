@@ -58,6 +58,7 @@ def test_what_is_rolled_back_leaves_no_entry(cast: Cast, now: datetime) -> None:
 @pytest.mark.parametrize("alias", ["default", "owner"])
 def test_nobody_changes_the_trail_by_mistake(cast: Cast, now: datetime, alias: str) -> None:
     record(cast.bakery, actor=cast.ana, action="website:country:change", now=now)
+
     def execute(statement: str) -> None:
         with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
             cursor.execute("SELECT set_config('app.organization', %s, true)", [str(cast.bakery.pk)])
