@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from campaigns.launches import expand_audience
 from campaigns.models import Email, Launch, SplitTest
@@ -89,7 +89,7 @@ class Flow:
             return list(found.order_by("pk"))
 
     def words(self, test: SplitTest) -> str:
-        with tenant(self.cast.bakery.pk):
+        with tenant(self.cast.bakery.pk), translation.override("en"):
             current = SplitTest.objects.select_related("email", "question").get(pk=test.pk)
             return verdict_words(result_of(self.cast.bakery, current, now=timezone.now()))
 

@@ -22,6 +22,7 @@ URLS = {
     "preferences_url": "https://go.example/p/BBB",
     "consent_url": "https://go.example/p/BBB",
     "web_version_url": "https://go.example/w/CCC",
+    "reply_url": "https://go.example/a/DDD",
 }
 ANA: dict[str, Any] = {
     "first_name": "Ana",
