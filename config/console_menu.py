@@ -28,7 +28,7 @@ def console_icon(request: HttpRequest) -> str:
 def _item(title: Any, icon: str, url_name: str) -> dict[str, Any]:
     item = {"title": title, "icon": icon, "link": reverse_lazy(url_name)}
     listed = re.fullmatch(r"admin:([a-z]+)_([a-z]+)_changelist", url_name)
-    return item | {"permission": partial(_may_see, *listed.groups())} if listed else item
+    return item | {"permission": partial(_may_see, listed[1], listed[2])} if listed else item
 
 
 def _may_see(app_label: str, model_name: str, request: HttpRequest) -> bool:
