@@ -338,12 +338,15 @@ class LegalJustification(TenantModel):
         User, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("confirmed by")
     )
     confirmed_at = models.DateTimeField(_("confirmed"), null=True)
-    # The opinion of the data protection officer, or what the only member of an organization typed.
+    # What the second person said, or what the only member of an organization typed.
     confirmation_note = models.TextField(_("opinion"), blank=True)
     withdrawn_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("withdrawn by")
     )
     withdrawn_at = models.DateTimeField(_("withdrawn"), null=True)
+    dpo_opinion = models.TextField(_("opinion of the data protection officer"), blank=True)
+    dpo_opinion_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    dpo_opinion_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("legal justification")

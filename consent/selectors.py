@@ -67,7 +67,7 @@ def consent_text_for(
 def justifications_of(organization: Organization, website: Website) -> QuerySet[LegalJustification]:
     """All legal justifications of a website, latest first."""
     return LegalJustification.objects.filter(organization=organization, website=website).select_related(
-        "proposed_by", "confirmed_by", "withdrawn_by"
+        "proposed_by", "confirmed_by", "withdrawn_by", "dpo_opinion_by"
     )
 
 

@@ -34,6 +34,7 @@ from consent.selectors import country_name, justifications_of, local_day, measur
 from consent.services import (
     PolicyRefused,
     confirm_justification,
+    give_justification_opinion,
     propose_justification,
     publish_notice,
     why_not_confirm,
@@ -66,6 +67,7 @@ class WebsitePages(ProposalPages):
             ("<int:pk>/notice/", "notice", self.notice_view),
             ("<int:pk>/justification/", "justification", self.justification_view),
             ("<int:pk>/justification/<int:number>/confirm/", "confirm", self.confirm_view),
+            ("<int:pk>/justification/<int:number>/opinion/", "opinion", self.opinion_view),
             ("<int:pk>/justification/<int:number>/withdraw/", "withdraw", self.withdraw_view),
         ]
         own = [
@@ -95,6 +97,8 @@ class WebsitePages(ProposalPages):
         organization = organization_of(request)
         ended = justification.ends_on < local_day(organization, now)
         waits = not (justification.confirmed_at or justification.withdrawn_at or ended)
+        # Asked as if something were typed, since that can still be done.
+        refusal = why_not_confirm(organization, justification, member_of(request), now=now, note="…") if waits else None
         if justification.withdrawn_at:
             state = _("Withdrawn")
         elif ended:
@@ -108,11 +112,9 @@ class WebsitePages(ProposalPages):
             "countries": ", ".join(country_name(code) for code in justification.countries),
             "loosens": [RULE_KEYS[RuleKey(key)] for key in justification.rule_keys],
             "days_left": (justification.ends_on - local_day(organization, now)).days,
-            "waits": waits,
-            # Asked as if something were typed, since that can still be done.
-            "why_not": why_not_confirm(organization, justification, member_of(request), now=now, note="…")
-            if waits
-            else "",
+            "why_not": refusal or "",
+            "may_confirm": waits and refusal is None,
+            "may_give_opinion": waits and role_of(request) == Role.DPO,
             "may_withdraw": role_of(request) in WRITERS and not justification.withdrawn_at and not ended,
             "form": ConfirmForm(prefix=f"confirm-{justification.pk}"),
         }
@@ -184,6 +186,16 @@ class WebsitePages(ProposalPages):
         return self._form_page(request, website, form, title=_("Propose a legal justification"), kind="justification")
 
     def confirm_view(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
+        said = _("The justification is confirmed and counts from now on.")
+        return self._second_person(request, pk, number, confirm_justification, said)
+
+    def opinion_view(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
+        said = _("Your opinion is kept with the proposal. %(change)s.")
+        return self._second_person(request, pk, number, give_justification_opinion, said)
+
+    def _second_person(
+        self, request: HttpRequest, pk: int, number: int, act: Callable[..., LegalJustification], said: str
+    ) -> HttpResponse:
         website, justification = self._find_justification(request, pk, number)
         if role_of(request) not in {Role.OWNER, Role.DPO}:
             raise PermissionDenied
@@ -193,13 +205,12 @@ class WebsitePages(ProposalPages):
         note = form.cleaned_data["note"] if form.is_valid() else ""
         lock_website(organization_of(request), website.pk)
         try:
-            confirm_justification(
-                organization_of(request), justification, author=member_of(request), now=timezone.now(), note=note
-            )
+            act(organization_of(request), justification, author=member_of(request), now=timezone.now(), note=note)
         except PolicyRefused as refusal:
             messages.error(request, str(refusal))
         else:
-            messages.success(request, _("The justification is confirmed and counts from now on."))
+            places = ", ".join(country_name(code) for code in justification.countries)
+            messages.success(request, said % {"change": f"{website.name}: {places}"})
         return self._back(website)
 
     def withdraw_view(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:

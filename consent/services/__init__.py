@@ -14,6 +14,7 @@ from consent.services.choices import apply_move, record_choice, record_informed
 from consent.services.justifications import (
     JustificationRefused,
     confirm_justification,
+    give_justification_opinion,
     propose_justification,
     why_not_confirm,
     withdraw_justification,
@@ -63,6 +64,7 @@ __all__ = [
     "decline_proposal",
     "end_pauses",
     "ensure_preference_keys",
+    "give_justification_opinion",
     "give_opinion",
     "has_officer",
     "open_website",

@@ -14,7 +14,13 @@ from accounts.models import Organization, Role, User
 from consent.models import LegalJustification
 from consent.selectors import local_day
 from consent.services.policy import PolicyRefused, refresh_permissions
-from consent.services.two_people import role_in, why_not_second_person, why_not_tighten
+from consent.services.two_people import (
+    role_in,
+    why_not_opinion,
+    why_not_second_person,
+    why_not_tighten,
+    why_not_without_opinion,
+)
 from websites.models import Website
 from websites.rules import RuleKey
 from websites.services import lock_website
@@ -68,6 +74,8 @@ def confirm_justification(
         refusal = why_not_confirm(organization, current, author, now=now, note=note)
         if refusal:
             raise JustificationRefused(refusal)
+        if not why_not_opinion(organization, author, note=note):
+            _keep_opinion(current, author, note, now=now)
         current.confirmed_by, current.confirmed_at, current.confirmation_note = author, now, note.strip()
         current.save(update_fields=["confirmed_by", "confirmed_at", "confirmation_note"])
         named = f"website {website.pk}"
@@ -80,11 +88,7 @@ def why_not_confirm(
     organization: Organization, justification: LegalJustification, author: User, *, now: datetime, note: str
 ) -> str | None:
     """Why this person cannot confirm it now; None when they can (rules D5)."""
-    if justification.withdrawn_at or justification.confirmed_at:
-        return _("This justification is no longer waiting for a confirmation.")
-    if justification.ends_on < local_day(organization, now):
-        return _("This justification has ended.")
-    return why_not_second_person(
+    refusal = _why_not_waiting(organization, justification, now=now) or why_not_second_person(
         organization,
         author,
         proposed_by_id=justification.proposed_by_id,
@@ -92,6 +96,36 @@ def why_not_confirm(
         now=now,
         note=note,
     )
+    return refusal or why_not_without_opinion(organization, author, given=justification.dpo_opinion, note=note)
+
+
+def give_justification_opinion(
+    organization: Organization, justification: LegalJustification, *, author: User, now: datetime, note: str
+) -> LegalJustification:
+    """The data protection officer's opinion. It binds nobody, and stays with the justification."""
+    with transaction.atomic():
+        _website, current = _lock(organization, justification)
+        refusal = _why_not_waiting(organization, current, now=now) or why_not_opinion(organization, author, note=note)
+        if refusal:
+            raise JustificationRefused(refusal)
+        _keep_opinion(current, author, note, now=now)
+    return current
+
+
+def _why_not_waiting(organization: Organization, justification: LegalJustification, *, now: datetime) -> str | None:
+    if justification.withdrawn_at or justification.confirmed_at:
+        return _("This justification is no longer waiting for a confirmation.")
+    if justification.ends_on < local_day(organization, now):
+        return _("This justification has ended.")
+    return None
+
+
+def _keep_opinion(justification: LegalJustification, author: User, opinion: str, *, now: datetime) -> None:
+    justification.dpo_opinion, justification.dpo_opinion_by = opinion.strip(), author
+    justification.dpo_opinion_at = now
+    justification.save(update_fields=["dpo_opinion", "dpo_opinion_by", "dpo_opinion_at"])
+    named = f"justification {justification.pk}, website {justification.website_id}"
+    audit.record(justification.organization, actor=author, action="justification:opinion", target=named, now=now)
 
 
 def withdraw_justification(

@@ -15,17 +15,18 @@ from django.utils.translation import gettext as _
 from django_countries import countries
 
 from accounts import audit
-from accounts.models import Organization, Role, User
+from accounts.models import Organization, User
 from consent.models import PolicyProposal, ProposalKind, ProposalState
 from consent.selectors import country_name, local_day, why_refused
 from consent.services.policy import PolicyRefused, refresh_permissions
 from consent.services.scopes import carry_refusals
 from consent.services.two_people import (
     SECOND_PEOPLE,
-    has_officer,
     role_in,
+    why_not_opinion,
     why_not_propose,
     why_not_second_person,
+    why_not_without_opinion,
 )
 from websites import services as websites
 from websites.models import ClicksFallback, ConsentScope, EmailTrackingChoice, OpensFallback, Website
@@ -164,8 +165,8 @@ def confirm_proposal(
         refusal = why_not_confirm_proposal(organization, current, author, now=now, note=note)
         if refusal:
             raise ProposalRefused(refusal)
-        if role_in(organization, author) == Role.DPO:
-            _keep_opinion(current, author, note or current.dpo_opinion, now=now)
+        if not why_not_opinion(organization, author, note=note):
+            _keep_opinion(current, author, note, now=now)
         _decide(current, ProposalState.CONFIRMED, author, note, now=now)
         _apply(organization, website, current, author=author, now=now)
     return current
@@ -190,10 +191,7 @@ def why_not_confirm_proposal(
     misfit = why_it_no_longer_fits(organization, proposal, now=now)
     if misfit:
         return misfit
-    is_officer = role_in(organization, author) == Role.DPO
-    if not is_officer and not proposal.dpo_opinion_at and has_officer(organization):
-        return _("The data protection officer has not given an opinion yet; it is kept with the proposal.")
-    return None
+    return why_not_without_opinion(organization, author, given=proposal.dpo_opinion, note=note)
 
 
 def why_it_no_longer_fits(organization: Organization, proposal: PolicyProposal, *, now: datetime) -> str | None:
@@ -230,8 +228,9 @@ def decline_proposal(
         if current.proposed_by_id == author.pk:
             raise ProposalRefused(_("You proposed it yourself: withdraw it."))
         _require_open(current)
-        if role_in(organization, author) == Role.DPO:
-            _keep_opinion(current, author, note or current.dpo_opinion, now=now)
+        # A no measures nothing, so an officer may leave it without an opinion.
+        if not why_not_opinion(organization, author, note=note):
+            _keep_opinion(current, author, note, now=now)
         _decide(current, ProposalState.DECLINED, author, note, now=now)
     return current
 
@@ -255,11 +254,10 @@ def give_opinion(
     """The data protection officer's opinion. It binds nobody, and stays with the proposal."""
     with transaction.atomic():
         _website, current = _lock(organization, proposal)
-        if role_in(organization, author) != Role.DPO:
-            raise ProposalRefused(_("Only the data protection officer gives an opinion."))
         _require_open(current)
-        if not note.strip():
-            raise ProposalRefused(_("Type the opinion."))
+        refusal = why_not_opinion(organization, author, note=note)
+        if refusal:
+            raise ProposalRefused(refusal)
         _keep_opinion(current, author, note, now=now)
     return current
 
@@ -272,6 +270,8 @@ def _require_open(proposal: PolicyProposal) -> None:
 def _keep_opinion(proposal: PolicyProposal, author: User, opinion: str, *, now: datetime) -> None:
     proposal.dpo_opinion, proposal.dpo_opinion_by, proposal.dpo_opinion_at = opinion.strip(), author, now
     proposal.save(update_fields=["dpo_opinion", "dpo_opinion_by", "dpo_opinion_at"])
+    named = f"proposal {proposal.pk}, website {proposal.website_id}"
+    audit.record(proposal.organization, actor=author, action="proposal:opinion", target=named, now=now)
 
 
 def _decide(proposal: PolicyProposal, state: ProposalState, author: User, note: str, *, now: datetime) -> None:

@@ -67,6 +67,27 @@ def _somebody_left(organization: Organization, *, since: datetime) -> bool:
     return AuditEntry.objects.filter(organization=organization, action__in=_GONE, at__gt=since).exists()
 
 
+def why_not_without_opinion(organization: Organization, author: User, *, given: str, note: str) -> str | None:
+    """Why the officer's opinion is missing: it belongs to every loosening of an organization that has an officer.
+
+    ``given`` is what an officer said before; ``note`` is what this person types now, which an officer says as one.
+    """
+    if given:
+        return None
+    if role_in(organization, author) == Role.DPO:
+        return None if note.strip() else _("Type the opinion.")
+    if has_officer(organization):
+        return _("The data protection officer has not given an opinion yet; it is kept with the proposal.")
+    return None
+
+
+def why_not_opinion(organization: Organization, author: User, *, note: str) -> str | None:
+    """Why this person cannot record this as the officer's opinion."""
+    if role_in(organization, author) != Role.DPO:
+        return _("Only the data protection officer gives an opinion.")
+    return None if note.strip() else _("Type the opinion.")
+
+
 def has_officer(organization: Organization) -> bool:
     """Whether the organization has a data protection officer, whose opinion then belongs to every loosening."""
     return Membership.objects.filter(organization=organization, role=Role.DPO).exists()

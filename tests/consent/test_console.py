@@ -295,7 +295,7 @@ def test_d5_a_justification_is_proposed_by_an_owner_and_confirmed_by_the_dpo(cas
     assert save(ana, website, email_tracking="always", reason="Justified").status_code == 302
     with tenant(cast.bakery.pk):
         proposed = PolicyProposal.objects.get().pk
-    dana.post(page_of(website, "proposal_confirm", proposed))
+    dana.post(page_of(website, "proposal_confirm", proposed), {f"proposal-{proposed}-note": "Seen"})
     assert fresh(cast.bakery, website).email_tracking == "always"
 
     withdraw = page_of(website, "withdraw", number)
@@ -345,7 +345,9 @@ def test_cleo_sees_and_reaches_nothing_of_bakery(cast: Cast, website: Website, n
     assert "Daily bread" not in listed
     assert "Daily bread" not in cleo.get(reverse("admin:consent_topic_add")).content.decode()
     pages = [page_of(website, name) for name in ("change", "tracking", "notice", "justification")]
-    pages += [page_of(one, name, justification.pk) for one in (website, own) for name in ("confirm", "withdraw")]
+    pages += [
+        page_of(one, name, justification.pk) for one in (website, own) for name in ("confirm", "opinion", "withdraw")
+    ]
     pages += [reverse("admin:consent_topic_change", args=[topic.pk]), f"{LIST}999999/change/", f"{LIST}abc/change/"]
     for page in pages:
         assert cleo.get(page).status_code == 404, page

@@ -59,7 +59,7 @@ def justify(
         cast.bakery, website, countries=countries, reason="counsel", ends_on=ends, author=cast.ana, now=now,
         rule_keys=keys or (RuleKey.INDIVIDUAL_OPENS, RuleKey.INDIVIDUAL_CLICKS),
     )  # fmt: skip
-    return confirm_justification(cast.bakery, proposed, author=cast.dana, now=now)
+    return confirm_justification(cast.bakery, proposed, author=cast.dana, now=now, note="Seen")
 
 
 def after_the_end(days: int = 1) -> datetime:

@@ -9,10 +9,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import AuditEntry, Membership, User
 from common.tenancy import tenant
 from consent.models import LegalJustification, Notice, PolicyProposal
-from consent.services import change_website_country
+from consent.services import change_website_country, propose_justification
 from tests.consent.test_console import DETAILS, fresh, page_of, said, save, signed_in, versions
 from tests.support.cast import Cast
 from tests.support.world import later, loosen, make_website
@@ -81,7 +81,7 @@ def test_h1_the_undo_takes_two_people_and_counts_from_then_on(cast: Cast, websit
     assert fresh(cast.bakery, website).stopped_at is not None
     with tenant(cast.bakery.pk):
         number = PolicyProposal.objects.get(kind="undo_stop").pk
-    dana.post(page_of(website, "proposal_confirm", number))
+    dana.post(page_of(website, "proposal_confirm", number), {f"proposal-{number}-note": "Seen"})
     assert fresh(cast.bakery, website).stopped_at is None
     with tenant(cast.bakery.pk):
         stop = WebsiteStop.objects.get()
@@ -100,7 +100,7 @@ def test_d5_an_undo_does_not_reach_a_later_stop(cast: Cast, website: Website) ->
     ana.post(page_of(website, "resume"), {"reason": "Settled"})
     with tenant(cast.bakery.pk):
         first = PolicyProposal.objects.get(state="open")
-    dana.post(page_of(website, "proposal_confirm", first.pk))
+    dana.post(page_of(website, "proposal_confirm", first.pk), {f"proposal-{first.pk}-note": "Seen"})
     dana.post(page_of(website, "stop"), {"reason": "Another complaint"})
     assert "no longer waiting" in said(dana.post(page_of(website, "proposal_confirm", first.pk)))
     assert fresh(cast.bakery, website).stopped_at is not None
@@ -130,7 +130,7 @@ def test_d5_each_loosening_of_the_form_waits_and_each_tightening_does_not(
     (name,) = fields
     before = getattr(website, name)
     assert getattr(fresh(cast.bakery, website), name) == before
-    dana.post(page_of(website, "proposal_confirm", number), {"next": "/console/"})
+    dana.post(page_of(website, "proposal_confirm", number), {"next": "/console/", f"proposal-{number}-note": "Seen"})
     after = fresh(cast.bakery, website)
     assert getattr(after, name) != before
     # Back again by one person, at once.
@@ -157,6 +157,31 @@ def test_d5_who_may_take_which_step(cast: Cast, website: Website, step: str, nam
     assert (proposal.dpo_opinion == "My view") is (name == "dana" and step != "withdraw")
     assert answer.status_code == (302 if name in ("ana", "dana") else 403)
     assert (fresh(cast.bakery, website).opens_fallback == "anonymous") is (proposal.state == "confirmed")
+
+
+def test_d5_an_officer_who_confirms_types_an_opinion_or_gave_one_before(cast: Cast, website: Website) -> None:
+    number = propose(cast, website, opens_fallback="anonymous")
+    dana, confirm = signed_in(cast.dana), page_of(website, "proposal_confirm", number)
+    assert "Type the opinion" in said(dana.post(confirm, {f"proposal-{number}-note": "  "}))
+    opinion = page_of(website, "proposal_opinion", number)
+    assert "Type the opinion" in said(dana.post(opinion, {f"proposal-{number}-note": "  "}))
+    assert fresh(cast.bakery, website).opens_fallback == "none"
+    dana.post(opinion, {f"proposal-{number}-note": "My view"})
+    dana.post(confirm)
+    assert fresh(cast.bakery, website).opens_fallback == "anonymous"
+    with tenant(cast.bakery.pk):
+        proposal = PolicyProposal.objects.get(pk=number)
+        assert (proposal.dpo_opinion, proposal.dpo_opinion_by) == ("My view", cast.dana)
+        target = f"proposal {number}, website {website.pk}"
+        assert AuditEntry.objects.get(action="proposal:opinion", target=target).actor == cast.dana
+
+
+def test_d5_a_no_without_words_is_no_opinion(cast: Cast, website: Website) -> None:
+    number = propose(cast, website, opens_fallback="anonymous")
+    signed_in(cast.dana).post(page_of(website, "proposal_decline", number))
+    with tenant(cast.bakery.pk):
+        proposal = PolicyProposal.objects.get(pk=number)
+    assert (proposal.state, proposal.dpo_opinion_at) == ("declined", None)
 
 
 def test_d5_a_proposal_that_no_longer_fits_says_so_and_changes_nothing(cast: Cast) -> None:
@@ -245,12 +270,37 @@ def test_s7_a_justification_names_the_rows_that_it_loosens(cast: Cast, website: 
     with tenant(cast.bakery.pk):
         one = LegalJustification.objects.get()
         assert one.rule_keys == ["anonymous_opens"]
-    signed_in(cast.dana).post(page_of(website, "confirm", one.pk))
+    signed_in(cast.dana).post(page_of(website, "confirm", one.pk), {f"confirm-{one.pk}-note": "Seen"})
     page = ana.get(page_of(website)).content.decode()
     assert "Opens as anonymous totals" in page
     assert "ends in 20 days" in page or "ends in 19 days" in page
     table = ana.get("/console/rules/").content.decode()
     assert "justified for France until" in table
+
+
+def test_d5_the_officer_gives_an_opinion_and_another_owner_confirms(cast: Cast, website: Website) -> None:
+    max_, dana = signed_in(cast.max), signed_in(cast.dana)
+    with tenant(cast.bakery.pk):
+        Membership.objects.filter(user=cast.max).update(role="owner")
+        number = propose_justification(
+            cast.bakery, website, countries=["BE"], reason="Counsel", ends_on=later(timezone.now(), days=20).date(),
+            author=cast.ana, now=timezone.now(),
+        ).pk  # fmt: skip
+    confirm, opinion = page_of(website, "confirm", number), page_of(website, "opinion", number)
+    note = f"confirm-{number}-note"
+    page = max_.get(page_of(website)).content.decode()
+    assert "has not given an opinion yet" in page
+    assert confirm not in page
+    assert "has not given an opinion yet" in said(max_.post(confirm, {note: "I agree"}))
+    assert "Only the data protection officer gives" in said(max_.post(opinion, {note: "Mine"}))
+    assert opinion in dana.get(page_of(website)).content.decode()
+    assert dana.get(opinion).status_code == 405
+    assert signed_in(cast.ben).post(opinion, {note: "Mine"}).status_code == 403
+    assert "Your opinion is kept" in said(dana.post(opinion, {note: "Rather not."}))
+    page = max_.get(page_of(website)).content.decode()
+    assert "Rather not." in page
+    assert opinion not in page
+    assert "counts from now on" in said(max_.post(confirm))
 
 
 # --- Consent scopes ---------------------------------------------------------------------------------------------------
@@ -271,7 +321,7 @@ def test_c8_a_website_moves_to_another_scope_with_two_people_and_begins_again(ca
     with tenant(cast.bakery.pk):
         number = PolicyProposal.objects.get(state="open").pk
     before = timezone.now()
-    signed_in(cast.dana).post(page_of(website, "proposal_confirm", number))
+    signed_in(cast.dana).post(page_of(website, "proposal_confirm", number), {f"proposal-{number}-note": "Seen"})
     with tenant(cast.bakery.pk):
         row = fresh(cast.bakery, website).permissions.get(country="CH")
         assert row.scope_id == scope.pk

@@ -77,7 +77,7 @@ def justify(cast: Cast, website: Website, codes: list[str], *, now: datetime, en
     proposed = propose_justification(
         cast.bakery, website, countries=codes, reason="counsel", ends_on=ends, author=cast.ana, now=now
     )
-    return confirm_justification(cast.bakery, proposed, author=cast.dana, now=now)
+    return confirm_justification(cast.bakery, proposed, author=cast.dana, now=now, note="Seen")
 
 
 # --- Rows -------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from accounts.members import remove_member
-from accounts.models import Membership, Organization
+from accounts.models import AuditEntry, Membership, Organization
 from common.tenancy import tenant
 from consent import services
 from consent.models import LegalJustification
@@ -38,7 +38,7 @@ def set_tracking(bakery: Organization, cast: Cast, website: Website, tracking: s
         bakery, website, policy=policy, author=cast.ana, reason=fields.get("reason", "why"), now=fields["now"]
     )
     for proposal in outcome.proposed:
-        services.confirm_proposal(bakery, proposal, author=cast.dana, now=fields["now"])
+        services.confirm_proposal(bakery, proposal, author=cast.dana, now=fields["now"], note="Seen")
     website.refresh_from_db()
 
 
@@ -142,7 +142,7 @@ def test_s5_declaring_a_looser_country_takes_a_reason_and_two_people(
         bakery, website, policy=policy, author=cast.ana, reason="Swiss shops", now=now
     )
     assert str(Website.objects.get(pk=website.pk).declared_country) == ""
-    services.confirm_proposal(bakery, outcome.proposed[0], author=cast.dana, now=now)
+    services.confirm_proposal(bakery, outcome.proposed[0], author=cast.dana, now=now, note="Seen")
     assert str(Website.objects.get(pk=website.pk).declared_country) == "CH"
     back = services.WebsitePolicy(country="CH", declared_country="", tracking="never")
     services.change_website_policy(bakery, website, policy=back, author=cast.max, reason="", now=later(now, hours=1))
@@ -206,8 +206,41 @@ def test_d5_nobody_else_confirms(bakery: Organization, cast: Cast, website: Webs
 
 def test_d5_another_owner_confirms(bakery: Organization, cast: Cast, website: Website, now: datetime) -> None:
     Membership.objects.filter(user=cast.max).update(role="owner")
+    Membership.objects.filter(user=cast.dana).update(role="viewer")
     proposed = propose(bakery, cast, website, ["BE"], now=now)
     assert services.confirm_justification(bakery, proposed, author=cast.max, now=now).confirmed_by == cast.max
+
+
+def test_d5_another_owner_confirms_with_the_opinion_of_the_officer(
+    bakery: Organization, cast: Cast, website: Website, now: datetime
+) -> None:
+    Membership.objects.filter(user=cast.max).update(role="owner")
+    proposed = propose(bakery, cast, website, ["BE"], now=now)
+    with pytest.raises(JustificationRefused, match="has not given an opinion yet"):
+        services.confirm_justification(bakery, proposed, author=cast.max, now=now, note="I agree")
+    for who, words, message in (("max", "Fine", "Only the data protection officer"), ("dana", " ", "Type the opinion")):
+        with pytest.raises(JustificationRefused, match=message):
+            services.give_justification_opinion(bakery, proposed, author=getattr(cast, who), now=now, note=words)
+    services.give_justification_opinion(bakery, proposed, author=cast.dana, now=now, note=" Rather not ")
+    confirmed_at = later(now, hours=1)
+    services.confirm_justification(bakery, proposed, author=cast.max, now=confirmed_at, note="I agree")
+    kept = LegalJustification.objects.get()
+    assert (kept.confirmed_by, kept.confirmed_at, kept.confirmation_note) == (cast.max, confirmed_at, "I agree")
+    assert (kept.dpo_opinion, kept.dpo_opinion_by, kept.dpo_opinion_at) == ("Rather not", cast.dana, now)
+    given = AuditEntry.objects.get(action="justification:opinion")
+    assert (given.actor, given.target) == (cast.dana, f"justification {kept.pk}, website {website.pk}")
+    with pytest.raises(JustificationRefused, match="no longer waiting"):
+        services.give_justification_opinion(bakery, proposed, author=cast.dana, now=confirmed_at, note="Later")
+
+
+def test_d5_an_officer_confirms_with_an_opinion(
+    bakery: Organization, cast: Cast, website: Website, now: datetime
+) -> None:
+    proposed = propose(bakery, cast, website, ["BE"], now=now)
+    with pytest.raises(JustificationRefused, match="Type the opinion"):
+        services.confirm_justification(bakery, proposed, author=cast.dana, now=now, note="  ")
+    kept = services.confirm_justification(bakery, proposed, author=cast.dana, now=now, note="Seen")
+    assert (kept.dpo_opinion, kept.dpo_opinion_by, kept.dpo_opinion_at) == ("Seen", cast.dana, now)
 
 
 def test_d5_an_organization_of_one_waits_a_day_and_types_the_reason(

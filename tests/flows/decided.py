@@ -72,7 +72,7 @@ class Flow:
                 author=self.cast.ana,
                 now=now,
             )
-            return confirm_justification(bakery, proposed, author=self.cast.dana, now=now)
+            return confirm_justification(bakery, proposed, author=self.cast.dana, now=now, note="Seen")
 
     def withdraw(self, person: Participant) -> None:
         """A no to both, and what the worker does about it."""

@@ -154,7 +154,7 @@ def make_website_in_console(client: Client, officer: Client, organization: Organ
     with tenant(organization.pk):
         proposal = PolicyProposal.objects.get()
     confirm = reverse("admin:websites_website_proposal_confirm", args=[website.pk, proposal.pk])
-    assert officer.post(confirm).status_code == 302
+    assert officer.post(confirm, {f"proposal-{proposal.pk}-note": "Seen"}).status_code == 302
     with tenant(organization.pk):
         website.refresh_from_db()
         assert website.email_tracking == "by_consent"

@@ -253,6 +253,7 @@ websites_website_delete                              -    -
 websites_website_history                             omdv omdv
 websites_website_justification                       o    o
 websites_website_notice                              omd  omd
+websites_website_opinion                             -    -
 websites_website_proposal_confirm                    -    -
 websites_website_proposal_decline                    -    -
 websites_website_proposal_opinion                    -    -

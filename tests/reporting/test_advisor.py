@@ -61,7 +61,7 @@ def test_s7_people_in_countries_that_ask_for_a_yes_are_counted(cast: Cast, websi
             cast.bakery, website, countries=["FR", "IT"], reason="x", ends_on=later(now, days=20).date(),
             author=cast.ana, now=now,
         )  # fmt: skip
-        confirm_justification(cast.bakery, justification, author=cast.dana, now=now)
+        confirm_justification(cast.bakery, justification, author=cast.dana, now=now, note="Seen")
     assert found(cast.bakery, Topic.ASKS_FOR_YES, now=now) == []
     (ending,) = found(cast.bakery, Topic.JUSTIFICATION_ENDS, now=now)
     assert "ends in 20 days" in ending.sentence

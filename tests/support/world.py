@@ -77,9 +77,7 @@ def loosen(organization: Organization, website: Website, *, now: datetime, reaso
                 author=owner,
                 now=now - timedelta(hours=25) if alone else now,
             )
-            confirm_proposal(
-                organization, proposal, author=second, now=now, note="I checked it again." if alone else ""
-            )
+            confirm_proposal(organization, proposal, author=second, now=now, note="I checked it again.")
         website.refresh_from_db()
 
 

@@ -170,7 +170,7 @@ def test_h1_loosening_a_french_website_again_measures_nothing_already_sent(
             organization, old.website, countries=["FR"], reason="Opinion of counsel",
             ends_on=date(2027, 6, 30), author=past.cast.ana, now=now,
         )  # fmt: skip
-        confirm_justification(organization, proposed, author=past.cast.dana, now=now)
+        confirm_justification(organization, proposed, author=past.cast.dana, now=now, note="Seen")
     loosen(old, "always", now=later(now, hours=3))
     assert recorded(old.to_yes, old.to_silent, between, new_to_silent) == 0
     newest = old.copy(old.to_silent, decided_at=later(now, hours=4))
