@@ -12,15 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.delivery.test_provider_news import (
-    CERTIFICATE_URL,
-    TOPIC,
-    AmazonSes,
-    Posted,
-    Scene,
-    make_scene,
-    signed_by_amazon,
-)
+from tests.delivery.provider_posts import CERTIFICATE_URL, TOPIC, AmazonSes, Posted, signed_by_amazon
+from tests.delivery.test_provider_news import Scene, make_scene
 from tests.delivery.test_provider_news import _amazons_certificate as _amazons_certificate
 from tests.delivery.world import World
 from tests.support.certificates import make_authority
