@@ -24,9 +24,11 @@ from accounts.models import User
 from campaigns.models import Campaign, Launch
 from delivery.models import ServiceMessage
 from intake.models import EntryForm, FormField
+from participants.models import Participant
 from tests.isolation.expectations import ACTIONS, PAGES
 from tests.isolation.rooms import Rooms, furnish
 from tests.support.cast import Cast
+from websites.models import Website
 
 BAKERY = "bakery-secret-7f3a"
 CINEMA = "cinema-secret-c2d8"
@@ -43,6 +45,9 @@ NAMED: dict[str, tuple[type[Model], ...]] = {
     "intake_entryform_of_campaign": (Campaign,),
     "intake_entryform_field": (EntryForm, FormField),
     "intake_entryform_press": (EntryForm, FormField),
+    "privacy_personrequest_export": (Participant,),
+    "privacy_personrequest_erase": (Participant,),
+    "privacy_personrequest_inactivity_rule": (Website,),
 }
 
 
