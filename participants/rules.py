@@ -82,7 +82,8 @@ def parse_emails(texts: Sequence[str]) -> tuple[list[str], list[str], dict[int, 
         try:
             emails[place], norms[place] = parse_email(texts[place])
         except AddressError as error:
-            refused[place] = error
+            # Without its traceback: that holds this frame, and so all of the addresses, in a cycle.
+            refused[place] = AddressError(error.fault)
     return emails, norms, refused
 
 

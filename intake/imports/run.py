@@ -1,6 +1,6 @@
 """Runs an import from where it stands to its end. May be killed at any moment and run again, by anybody.
 
-Two chunks are under way at a time, each in a transaction of its own: the server has more than one core, and a single
+Three chunks are under way at a time, each in a transaction of its own: the server has more than one core, and a single
 connection uses one. They are committed in the order of the file, so how far the import got is one number.
 """
 
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 # A run that has not been heard of for so long is taken to be dead, and another one goes on.
 QUIET_SECONDS = 60
 TRIES = 5
-WRITERS = 2
+WRITERS = 3
 # A chunk that is written, but not the one before it, lets go of its locks after so long: that one may wait for them.
 PATIENCE_SECONDS = 2.0
 

@@ -59,22 +59,20 @@ def read_chunks(
     left = iter(rows)
     deque(islice(left, header_row), maxlen=0)
     done = 0
-    while batch := _read_rows(left, min(size, skip - done) if done < skip else size):
-        first_row, done = header_row + done + 1, done + len(batch)
-        if done <= skip:
-            reader.skip(batch)
-            continue
+    while True:
         with _no_collection():
+            batch = list(islice(left, min(size, skip - done) if done < skip else size))
+            if not batch:
+                return
+            first_row, done = header_row + done + 1, done + len(batch)
+            if done <= skip:
+                reader.skip(batch)
+                continue
             chunk = reader.read_chunk(first_row, batch)
-        chunk.rows_before, chunk.rows_done = done - len(batch), done
-        # Not to be kept while somebody works on the chunk.
-        batch.clear()
+            chunk.rows_before, chunk.rows_done = done - len(batch), done
+            # Neither to be kept while somebody works on the chunk, nor looked at by the collection that comes next.
+            del batch
         yield chunk
-
-
-def _read_rows(left: Iterator[list[str]], size: int) -> list[list[str]]:
-    with _no_collection():
-        return list(islice(left, size))
 
 
 @contextmanager
