@@ -42,6 +42,8 @@ _CHOICE = (
 RECORDER_GRANTS = (
     "GRANT SELECT (id, key, organization_id, content_id, website_id, participant_id, country, opens, clicks,"
     f" exempt_purpose, subscribed, decided_at) ON tracking_trackedmessage TO {RECORDER}",
+    # Whether the approval of its exempt purpose was taken back.
+    f"GRANT SELECT (id, exempt_ended) ON tracking_trackedcontent TO {RECORDER}",
     f"GRANT SELECT ({', '.join(_PERMISSION)}) ON websites_measurementpermission TO {RECORDER}",
     f"GRANT SELECT ({', '.join(_CHOICE)}) ON consent_choice TO {RECORDER}",
     # Whose day it is when somebody opens.

@@ -30,6 +30,8 @@ class TrackedContent(TenantModel):
     website = models.ForeignKey(Website, on_delete=models.CASCADE, related_name="+")
     # [{"number": 1, "url": "https://…", "label": "Read more"}, …]
     links = models.JSONField(default=list)
+    # The approval of its exempt purpose was taken back: nothing more is recorded for that purpose, ever (rules S6, H1).
+    exempt_ended = models.BooleanField(default=False, db_default=False)
 
 
 class TrackedMessage(TenantModel):

@@ -53,6 +53,8 @@ def _held(permitted: str, chosen: str) -> str:
 _SILENCE = "(CASE WHEN c.participant_id IS NULL THEN '-infinity'::timestamptz ELSE c.{kind}_not_no_since END)"
 # Time alone has taken something back, and the permission has not been resolved anew yet: nothing but a yes counts.
 _IN_FORCE = "(p.until IS NULL OR p.until > now())"
+# Nobody took back the approval of an exempt purpose. One row of the content says so of all its copies, however many.
+_APPROVED = "(SELECT NOT e.exempt_ended FROM tracking_trackedcontent e WHERE e.id = m.content_id)"
 
 
 def may_measure_sql(kind: str) -> str:
@@ -70,8 +72,8 @@ def may_measure_sql(kind: str) -> str:
                        AND (p.informed_before IS NULL OR c.informed_at < p.informed_before)
                    WHEN 'professional' THEN {_held(f"p.{kind}_professionals_since", f"c.{kind}_informed_since")}
                    END))
-        WHEN 'authentication' THEN {_IN_FORCE} AND {_held(f"p.{kind}_authentication_since", silence)}
-        WHEN 'legal_notice' THEN {_IN_FORCE} AND {_held(f"p.{kind}_legal_notice_since", silence)}
+        WHEN 'authentication' THEN {_IN_FORCE} AND {_held(f"p.{kind}_authentication_since", silence)} AND {_APPROVED}
+        WHEN 'legal_notice' THEN {_IN_FORCE} AND {_held(f"p.{kind}_legal_notice_since", silence)} AND {_APPROVED}
         END)"""
 
 
@@ -79,7 +81,7 @@ def may_keep_last_open_day_sql() -> str:
     """``consent.rules.level_at_hit`` as far as it says last open day, in SQL, for an open of the same m, p and c."""
     silence = _SILENCE.format(kind="opens")
     return f"""(m.opens IN ('individual', 'last_open_day') AND m.subscribed AND {_IN_FORCE}
-        AND {_held("p.last_open_day_since", silence)})"""
+        AND {_held("p.last_open_day_since", silence)} AND (m.exempt_purpose = '' OR {_APPROVED}))"""
 
 
 def may_count_sql(kind: str) -> str:

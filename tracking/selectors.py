@@ -35,6 +35,7 @@ def level_now(
         frozen=Level(getattr(copy, kind)),
         decided_at=copy.decided_at,
         exempt=Purpose(copy.exempt_purpose) if copy.exempt_purpose else None,
+        exempt_ended=bool(copy.exempt_purpose) and copy.content.exempt_ended,
         subscribed=copy.subscribed,
     )
     return level_at_hit(sent, permission_of(permission, kind), choice_state(choice, kind), now=now)

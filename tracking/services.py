@@ -13,7 +13,7 @@ from django.db import connection
 from accounts.models import Organization
 from common.keys import new_key
 from common.tenancy import tenant
-from tracking.models import TrackedContent, TrackedMessage
+from tracking.models import TrackedContent
 from tracking.recorder import CHOICE, may_keep_last_open_day_sql, may_measure_sql
 from websites.models import Website
 from websites.rules import normalise_country
@@ -76,9 +76,12 @@ def _own_level(level: str) -> str:
 
 
 def silence_exempt(organization: Organization, contents: Collection[int]) -> int:
-    """Record nothing more of copies that are measured for an exempt purpose, for good (rules S6, H1)."""
-    copies = TrackedMessage.objects.filter(organization=organization, content__in=contents).exclude(exempt_purpose="")
-    return copies.update(opens="none", clicks="none")
+    """Record nothing more of copies that are measured for an exempt purpose, for good (rules S6, H1).
+
+    Said once of each content: its copies may be a million, and none of them may be opened unseen until the last is
+    written.
+    """
+    return TrackedContent.objects.filter(organization=organization, pk__in=contents).update(exempt_ended=True)
 
 
 # --- Anonymous totals -------------------------------------------------------------------------------------------------

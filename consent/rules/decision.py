@@ -261,6 +261,8 @@ class SentCopy:
     frozen: Level
     decided_at: datetime
     exempt: Purpose | None = None
+    # The approval of that purpose was taken back since. It says nothing of copies that are measured on other grounds.
+    exempt_ended: bool = False
     subscribed: bool = False
 
 
@@ -272,7 +274,9 @@ def effect_at_hit(frozen: Level, permitted: Iterable[Level]) -> Level:
 
 def permitted_now(copy: SentCopy, permission: Permission, choice: ChoiceState, *, now: datetime) -> set[Level]:
     """Everything about one person that has been permitted since before a copy was decided, and still is."""
-    permitted = set()
+    permitted: set[Level] = set()
+    if copy.exempt is not None and copy.exempt_ended:
+        return permitted
     if copy.exempt is None:
         individually = may_measure(permission, choice, decided_at=copy.decided_at, now=now)
     else:

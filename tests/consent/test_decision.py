@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain, combinations, product
 
@@ -285,6 +286,16 @@ class TestAtTheHit:
         permission, copy = held(frozenset({Permit.LAST_OPEN_DAY})), self.copy(Level.LAST_OPEN_DAY)
         assert level_at_hit(copy, permission, NEVER_ANSWERED, now=T2) is Level.LAST_OPEN_DAY
         assert level_at_hit(copy, permission, NEVER_ANSWERED, now=T2, by_machine=True) is Level.NONE
+
+    def test_s6_an_approval_that_was_taken_back_leaves_nothing_of_its_copies_and_all_of_others(self):
+        everything = held(frozenset(Permit))
+        for kind, purpose in product(Kind, (Purpose.AUTHENTICATION, Purpose.LEGAL_NOTICE)):
+            exempt = replace(self.copy(Level.INDIVIDUAL, kind), exempt=purpose)
+            assert level_at_hit(exempt, everything, PEOPLE["yes"], now=T2) is Level.INDIVIDUAL
+            ended = replace(exempt, exempt_ended=True)
+            assert level_at_hit(ended, everything, PEOPLE["yes"], now=T2) is Level.NONE
+            # The same email, to somebody who is measured because they said yes.
+            assert level_at_hit(replace(ended, exempt=None), everything, PEOPLE["yes"], now=T2) is Level.INDIVIDUAL
 
     def test_s9_one_country_that_no_longer_permits_it_silences_the_address_of_all(self):
         early, late = (permission_since(NO_PERMISSION, [Permit.ANONYMOUS], now=moment) for moment in (T0, T2))

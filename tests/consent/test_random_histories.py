@@ -36,6 +36,7 @@ TO_SIGN_IN = [("launch", "authentication"), ("send", 2)]
 # What few random stories come across. Each round begins with a launch of news, and ends with hits of all that was sent.
 STORIES: dict[str, tuple[str, str, Iterable[Iterable[Step]]]] = {
     "a website goes to a country that exempts the same": ("BE", "BE", [TO_SIGN_IN, [("set_country", "IT")]]),
+    "the approval of an exempt purpose is taken back": ("BE", "BE", [[*TO_SIGN_IN, ("end_exempt",)], [*TO_SIGN_IN]]),
     "a website becomes French and comes back": ("CH", "CH", [[], [("set_country", "FR"), ("set_country", "CH")]]),
     "a country is declared that exempts the same": ("CH", "", [TO_SIGN_IN, [("declare_country", "BE")]]),
     "a website goes to a scope in which people said yes": (

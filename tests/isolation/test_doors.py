@@ -86,6 +86,7 @@ def test_the_recorder_may_do_just_what_recording_needs() -> None:
         "accounts_organization",
         "consent_choice",
         "tracking_anonymouscontent",
+        "tracking_trackedcontent",
         "tracking_trackedmessage",
         "websites_measurementpermission",
     }
@@ -95,6 +96,8 @@ def test_the_recorder_may_do_just_what_recording_needs() -> None:
     }
     # Of an organization nothing but whose day it is.
     assert {column for table, column, _ in columns if table == "accounts_organization"} == {"id", "timezone"}
+    # Of an email nothing but whether the approval of its exempt purpose was taken back.
+    assert {column for table, column, _ in columns if table == "tracking_trackedcontent"} == {"id", "exempt_ended"}
 
 
 @pytest.mark.parametrize(

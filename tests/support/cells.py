@@ -8,7 +8,7 @@ bulk and put to the statement under the recorder's role; what it left is compare
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import batched, combinations, product
 from typing import Any
@@ -103,7 +103,11 @@ def sent_copies(kind: Kind) -> Iterator[SentCopy]:
         levels, (None, Purpose.AUTHENTICATION, Purpose.LEGAL_NOTICE), (False, True)
     ):
         if frozen != Level.NONE or exempt is None:
-            yield SentCopy(kind=kind, frozen=frozen, decided_at=DECIDED_AT, exempt=exempt, subscribed=subscribed)
+            copy = SentCopy(kind=kind, frozen=frozen, decided_at=DECIDED_AT, exempt=exempt, subscribed=subscribed)
+            yield copy
+            # Where most is permitted: with a subscription there is a ground more.
+            if frozen != Level.NONE and subscribed:
+                yield replace(copy, exempt_ended=True)
 
 
 # --- Copies of people -------------------------------------------------------------------------------------------------
@@ -214,6 +218,7 @@ def _write_copies(copies: Copies, copy: SentCopy, people: Sequence[int], countri
     owner = [copies.organization.pk, copies.content.pk, copies.website.pk]
     with tenant(copies.organization.pk), connection.cursor() as cursor:
         cursor.execute("DELETE FROM tracking_trackedmessage WHERE content_id = %s", [copies.content.pk])
+        TrackedContent.objects.filter(pk=copies.content.pk).update(exempt_ended=copy.exempt_ended)
         cursor.execute(_COPIES, [*owner, copy.decided_at, *frozen, list(people), keys, list(countries)])
     return keys
 

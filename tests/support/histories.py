@@ -52,6 +52,7 @@ STEPS = st.one_of(
     st.tuples(st.just("object"), WHO, st.booleans(), WHERE),
     st.tuples(st.just("move"), WHO, st.sampled_from(["CH", "FR", "IT", "BE", ""])),
     st.tuples(st.just("launch"), st.sampled_from(["marketing", "marketing", "authentication", "legal_notice"])),
+    st.tuples(st.just("end_exempt")),
     st.tuples(st.just("send"), st.integers(1, 2)),
     st.tuples(st.just("hit"), st.integers(0, 7), st.sampled_from(list(Kind)), st.sampled_from([1, 1, MACHINE, 3])),
 )

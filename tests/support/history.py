@@ -46,6 +46,7 @@ from tests.support.world import (
 )
 from tracking.models import AnonymousTotal, Hit, LastOpenDay
 from tracking.recorder import CLICK, OPEN
+from tracking.services import silence_exempt
 from websites.models import Website
 from websites.rules import EmailTracking
 from websites.services import ensure_default_scope
@@ -228,6 +229,16 @@ class History(WebsiteSteps):
                 if not sent.launch.begun and not sent.launch.sharing[kind]:
                     sent.launch.counted[kind] = {one for one in COUNTRIES if self._counts(one, kind)}
                 sent.launch.sharing[kind].add(code)
+
+    def _end_exempt(self) -> None:
+        """The approvals of exempt purposes are taken back: copies that are measured for one leave nothing any more."""
+        exempt = [launch for launch in self.launches if launch.purpose != "marketing"]
+        with tenant(self.organization.pk):
+            silence_exempt(self.organization, [one.mailing.snapshot.tracked_content_id for one in exempt])
+            Mailing.objects.filter(pk__in=[one.mailing.pk for one in exempt]).update(exempt_approved=False)
+        for sent in self.sent:
+            if sent.claimed.decided.decision.exempt is not None:
+                sent.held = {kind: set() for kind in Kind}
 
     # --- Hits
 

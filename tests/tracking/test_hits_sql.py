@@ -161,5 +161,10 @@ def test_every_table_is_reached_by_its_key_whatever_the_planner_knows(copies: Co
         plan = "\n".join(line for (line,) in cursor.fetchall())
         cursor.execute("RESET ALL")
     assert "Seq Scan" not in plan
-    for index in ("tracking_trackedmessage_key", "permission_per_country", "consent_choice_pkey"):
+    for index in (
+        "tracking_trackedmessage_key",
+        "tracking_trackedcontent_pkey",
+        "permission_per_country",
+        "consent_choice_pkey",
+    ):
         assert index in plan, plan
