@@ -43,7 +43,13 @@ from consent.services.subscriptions import (
     unsubscribe,
 )
 from consent.services.texts import publish_consent_text
-from consent.services.two_people import has_officer, role_in, why_not_second_person, why_not_tighten
+from consent.services.two_people import (
+    ceased_to_be,
+    has_officer,
+    role_in,
+    why_not_second_person,
+    why_not_tighten,
+)
 
 __all__ = [
     "BulkChange",
@@ -53,6 +59,7 @@ __all__ = [
     "ProposalRefused",
     "WebsitePolicy",
     "apply_move",
+    "ceased_to_be",
     "change_email_tracking",
     "change_email_tracking_of_many",
     "change_website_country",

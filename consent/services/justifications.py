@@ -96,7 +96,14 @@ def why_not_confirm(
         now=now,
         note=note,
     )
-    return refusal or why_not_without_opinion(organization, author, given=justification.dpo_opinion, note=note)
+    return refusal or why_not_without_opinion(
+        organization,
+        author,
+        given=justification.dpo_opinion,
+        proposed_at=justification.proposed_at,
+        now=now,
+        note=note,
+    )
 
 
 def give_justification_opinion(

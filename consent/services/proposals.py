@@ -191,7 +191,14 @@ def why_not_confirm_proposal(
     misfit = why_it_no_longer_fits(organization, proposal, now=now)
     if misfit:
         return misfit
-    return why_not_without_opinion(organization, author, given=proposal.dpo_opinion, note=note)
+    return why_not_without_opinion(
+        organization,
+        author,
+        given=proposal.dpo_opinion,
+        proposed_at=proposal.proposed_at,
+        now=now,
+        note=note,
+    )
 
 
 def why_it_no_longer_fits(organization: Organization, proposal: PolicyProposal, *, now: datetime) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts.models import AuditEntry, Membership, Organization, Role, User
@@ -11,8 +12,9 @@ from accounts.models import AuditEntry, Membership, Organization, Role, User
 ALONE_WAITS = timedelta(hours=24)
 TIGHTENERS = frozenset({Role.OWNER, Role.MARKETER, Role.DPO})
 SECOND_PEOPLE = frozenset({Role.OWNER, Role.DPO})
-# What the audit trail calls it when somebody is a member no longer.
+# What the audit trail calls it when somebody is a member no longer, or another kind of one.
 _GONE = ("member:leave", "member:remove")
+_CHANGED = "member:role:change"
 
 
 def role_in(organization: Organization, user: User | None) -> str:
@@ -67,10 +69,20 @@ def _somebody_left(organization: Organization, *, since: datetime) -> bool:
     return AuditEntry.objects.filter(organization=organization, action__in=_GONE, at__gt=since).exists()
 
 
-def why_not_without_opinion(organization: Organization, author: User, *, given: str, note: str) -> str | None:
+def ceased_to_be(organization: Organization, *roles: str, since: datetime) -> bool:
+    """Whether somebody who had one of these roles has lost it since then, by what the audit trail says."""
+    lost = Q(action__in=_GONE, details__role__in=roles) | Q(action=_CHANGED, details__before__in=roles)
+    return AuditEntry.objects.filter(lost, organization=organization, at__gte=since).exists()
+
+
+def why_not_without_opinion(
+    organization: Organization, author: User, *, given: str, proposed_at: datetime, now: datetime, note: str
+) -> str | None:
     """Why the officer's opinion is missing: it belongs to every loosening of an organization that has an officer.
 
-    ``given`` is what an officer said before; ``note`` is what this person types now, which an officer says as one.
+    ``given`` is what an officer said before; ``note`` is what this person types now, which an officer says as one. What
+    was proposed while there was an officer goes on to need the opinion: taking the officer out is no way around it, nor
+    is proposing it right afterwards.
     """
     if given:
         return None
@@ -78,6 +90,12 @@ def why_not_without_opinion(organization: Organization, author: User, *, given: 
         return None if note.strip() else _("Type the opinion.")
     if has_officer(organization):
         return _("The data protection officer has not given an opinion yet; it is kept with the proposal.")
+    if ceased_to_be(organization, Role.DPO, since=min(proposed_at, now - ALONE_WAITS)):
+        return _(
+            "There was a data protection officer when this was proposed, or within the last 24 hours, who gave no"
+            " opinion. Make a member the officer, who gives one; or withdraw this, and propose it again a day after"
+            " the change."
+        )
     return None
 
 

@@ -14,6 +14,7 @@ from accounts.models import Membership, Organization, Role, User
 from common.jobs import after_commit
 from common.journal import Act, write_acts
 from common.tenancy import tenant
+from consent.services import ceased_to_be
 from intake.models import Import, PeopleExport
 from participants.services import wait_for_keepers
 from privacy.models import Departure, OrganizationExport
@@ -58,6 +59,9 @@ def why_not_confirm_departure(organization: Organization, departure: Departure, 
         return _("Another owner or the data protection officer confirms it.")
     if now < departure.asked_at + timedelta(hours=HOURS_ALONE):
         return _("There is nobody else to confirm it, so it can be confirmed 24 hours after it was asked for.")
+    # Whoever takes the other out does not decide alone yet: that would be the way around them.
+    if ceased_to_be(organization, Role.OWNER, Role.DPO, since=now - timedelta(hours=HOURS_ALONE)):
+        return _("There has been nobody else to confirm it for less than 24 hours: it can be confirmed after that.")
     return ""
 
 

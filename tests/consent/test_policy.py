@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from accounts.members import remove_member
+from accounts.members import change_role, remove_member
 from accounts.models import AuditEntry, Membership, Organization
 from common.tenancy import tenant
 from consent import services
 from consent.models import LegalJustification
-from consent.services import JustificationRefused, PolicyRefused
+from consent.services import JustificationRefused, PolicyRefused, ProposalRefused
 from tests.support.cast import Cast
 from tests.support.world import later, make_website
 from websites.models import EmailTrackingVersion, Website
@@ -262,6 +262,7 @@ def test_d5_an_organization_of_one_waits_a_day_and_types_the_reason(
 def test_d5_whoever_takes_out_the_second_person_waits_a_day_from_then(
     bakery: Organization, cast: Cast, website: Website, now: datetime
 ) -> None:
+    Membership.objects.filter(user=cast.dana).update(role="viewer")
     proposed = propose(bakery, cast, website, ["BE"], now=now)
     gone_at = later(now, hours=30)
     for membership in Membership.objects.filter(organization=bakery).exclude(user=cast.ana):
@@ -272,6 +273,51 @@ def test_d5_whoever_takes_out_the_second_person_waits_a_day_from_then(
         bakery, proposed, author=cast.ana, now=later(gone_at, hours=25), note="counsel"
     )
     assert done.confirmed_by == cast.ana
+
+
+def take_out_the_officer(bakery: Organization, cast: Cast, how: str, *, now: datetime) -> None:
+    officer = Membership.objects.get(organization=bakery, user=cast.dana)
+    if how == "another role":
+        change_role(bakery, officer.pk, role="viewer", actor=cast.ana, now=now)
+    else:
+        remove_member(bakery, officer.pk, actor=cast.dana if how == "leaves" else cast.ana, now=now)
+
+
+@pytest.mark.parametrize("how", ["another role", "is removed", "leaves"])
+def test_d5_what_waits_for_the_officer_goes_on_to_do_so_when_the_officer_is_taken_out(
+    bakery: Organization, cast: Cast, website: Website, now: datetime, how: str
+) -> None:
+    Membership.objects.filter(user=cast.max).update(role="owner")
+    justification = propose(bakery, cast, website, ["BE"], now=now)
+    policy = services.WebsitePolicy(country=str(website.country), declared_country="", tracking="by_consent")
+    outcome = services.change_website_policy(bakery, website, policy=policy, author=cast.ana, reason="Spring", now=now)
+    take_out_the_officer(bakery, cast, how, now=later(now, hours=1))
+    for moment in (later(now, hours=2), later(now, days=30)):
+        with pytest.raises(JustificationRefused, match="There was a data protection officer"):
+            services.confirm_justification(bakery, justification, author=cast.max, now=moment, note="I agree")
+        with pytest.raises(ProposalRefused, match="There was a data protection officer"):
+            services.confirm_proposal(bakery, outcome.proposed[0], author=cast.max, now=moment, note="I agree")
+    website.refresh_from_db()
+    assert website.email_tracking == "never"
+    # A new officer says it, and another owner confirms.
+    Membership.objects.filter(user=cast.ben).update(role="dpo")
+    services.give_justification_opinion(bakery, justification, author=cast.ben, now=later(now, days=31), note="Well")
+    services.confirm_justification(bakery, justification, author=cast.max, now=later(now, days=31))
+    services.confirm_proposal(bakery, outcome.proposed[0], author=cast.ben, now=later(now, days=31), note="Well")
+    website.refresh_from_db()
+    assert website.email_tracking == "by_consent"
+
+
+def test_d5_nor_is_proposing_right_after_the_officer_was_taken_out_a_way_around(
+    bakery: Organization, cast: Cast, website: Website, now: datetime
+) -> None:
+    Membership.objects.filter(user=cast.max).update(role="owner")
+    take_out_the_officer(bakery, cast, "another role", now=now)
+    proposed = propose(bakery, cast, website, ["BE"], now=later(now, minutes=5))
+    with pytest.raises(JustificationRefused, match="There was a data protection officer"):
+        services.confirm_justification(bakery, proposed, author=cast.max, now=later(now, hours=24))
+    confirmed = services.confirm_justification(bakery, proposed, author=cast.max, now=later(now, hours=24, minutes=1))
+    assert confirmed.confirmed_by == cast.max
 
 
 @pytest.mark.parametrize(

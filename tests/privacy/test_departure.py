@@ -14,6 +14,7 @@ from django.core.files.storage import default_storage
 from django.db import connections
 
 from accounts.audit import record
+from accounts.members import change_role, remove_member
 from accounts.models import Membership, Organization, User
 from common.tenancy import tenant
 from consent.rules import ChoiceValue
@@ -94,6 +95,21 @@ def test_d4_the_only_responsible_member_waits_24_hours(cast: Cast, now: datetime
     with pytest.raises(DepartureRefused):
         confirm(cast, cast.ana, later(now, hours=23, minutes=59))
     assert confirm(cast, cast.ana, later(now, hours=24)).confirmed_at
+
+
+@pytest.mark.parametrize("how", ["another role", "is removed"])
+def test_d4_whoever_takes_out_the_second_person_waits_24_hours_from_then(cast: Cast, now: datetime, how: str) -> None:
+    ask(cast, now)
+    gone_at = later(now, hours=30)
+    with tenant(cast.bakery.pk):
+        officer = Membership.objects.get(organization=cast.bakery, user=cast.dana)
+        if how == "another role":
+            change_role(cast.bakery, officer.pk, role="viewer", actor=cast.ana, now=gone_at)
+        else:
+            remove_member(cast.bakery, officer.pk, actor=cast.ana, now=gone_at)
+    with pytest.raises(DepartureRefused, match="for less than 24 hours"):
+        confirm(cast, cast.ana, later(gone_at, hours=24))
+    assert confirm(cast, cast.ana, later(gone_at, hours=24, minutes=1)).confirmed_at
 
 
 def test_d4_nothing_is_deleted_before_it_is_confirmed_or_after_it_was_withdrawn(cast: Cast, now: datetime) -> None:
