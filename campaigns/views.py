@@ -26,7 +26,7 @@ def reply(request: HttpRequest, key: str, question: int, answer: int) -> HttpRes
     if found is None:
         return _unknown(request)
     if request.method == "POST" and not within_limit(ANSWERS, key, now=timezone.now()):
-        return render_public("privacy/public/too_many.html", {}, language_of(request), status=429)
+        return _too_many(request)
     with tenant(found[0]):
         message = load_answerable(*found)
         asked = question_asked(message.organization, message, question) if message is not None else None
@@ -69,5 +69,9 @@ def _is_offered(question: Question, answer: int) -> bool:
 def _unknown(request: HttpRequest) -> HttpResponse:
     """A key or a question that means nothing, or nothing any more."""
     if not within_limit(GUESSES, client_prefix(request), now=timezone.now()):
-        return HttpResponse(status=429)
+        return _too_many(request)
     return render_public("privacy/public/unknown_key.html", {}, language_of(request), status=404)
+
+
+def _too_many(request: HttpRequest) -> HttpResponse:
+    return render_public("privacy/public/too_many.html", {}, language_of(request), status=429)

@@ -48,7 +48,7 @@ def masked(email: str) -> SafeString:
 def unknown_key(request: HttpRequest) -> HttpResponse:
     """A key that means nothing, or nothing any more: say what helps, and change nothing."""
     if not within_limit(GUESSES, client_prefix(request), now=timezone.now()):
-        return HttpResponse(status=429)
+        return _too_many(request)
     return render_public("privacy/public/unknown_key.html", {}, language_of(request), status=404)
 
 
@@ -56,6 +56,10 @@ def too_many_changes(request: HttpRequest, key: str) -> HttpResponse | None:
     """The answer to somebody who changes more than by hand, None for everybody else, and without Redis."""
     if within_limit(CHANGES, key, now=timezone.now()):
         return None
+    return _too_many(request)
+
+
+def _too_many(request: HttpRequest) -> HttpResponse:
     return render_public("privacy/public/too_many.html", {}, language_of(request), status=429)
 
 

@@ -154,6 +154,16 @@ def test_a_key_that_means_nothing_gets_a_clear_page(client: Client) -> None:
             assert "newest email" in response.content.decode()
 
 
+@pytest.mark.parametrize("where", ["p/{}", "u/{}", "me/{}", "s/{}", "w/{}", "a/{}/1/1"])
+def test_whoever_tries_out_keys_reads_a_sentence(client: Client, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    for module in ("privacy.views.pages", "campaigns.views"):
+        monkeypatch.setattr(f"{module}.GUESSES", Limit(f"few guesses {new_key()}", 1, 600))
+    first, second = (client.get("/" + where.format(encode_key(new_key())), {"lang": "fr"}) for _ in range(2))
+    assert (first.status_code, second.status_code) == (404, 429)
+    assert "<h1>" in second.content.decode()
+    assert second["Content-Language"] == "fr"
+
+
 def test_an_erased_person_gets_the_page_of_a_forgotten_key(client: Client, home: Home) -> None:
     with tenant(home.cast.bakery.pk):
         home.zoe.delete()
