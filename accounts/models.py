@@ -106,6 +106,16 @@ class Organization(models.Model):
         _("what would be one too many"), max_length=8, choices=OverCap, default=OverCap.PUT_OFF, db_default="put_off"
     )
 
+    # Rule U3; nobody may show smaller ones than the rule says. Each is so many tens: whatever could be read from a
+    # report in steps of twenty, or of fifty, stands in one in steps of ten, so changing it to and fro tells nothing.
+    smallest_crowd = models.PositiveSmallIntegerField(
+        _("fewest people of an anonymous figure"),
+        choices=[(number, str(number)) for number in (10, 20, 50, 100)],
+        default=10,
+        db_default=10,
+        help_text=_("Reports show no anonymous total and no group of fewer people, and totals in steps of so many."),
+    )
+
     class Meta:
         verbose_name = _("organization")
         verbose_name_plural = _("organizations")
@@ -113,6 +123,7 @@ class Organization(models.Model):
             models.CheckConstraint(
                 condition=models.Q(consent_request_months__gte=6), name="six_months_between_requests"
             ),
+            models.CheckConstraint(condition=models.Q(smallest_crowd__in=[10, 20, 50, 100]), name="crowds_of_tens"),
             models.CheckConstraint(
                 condition=models.Q(quiet_from=None, quiet_until=None)
                 | (

@@ -21,7 +21,7 @@ from consent.rules import EXEMPT_REASONS
 from delivery.models import Mailing, MailingState, Message, MessageStatus
 from delivery.news import without_addresses
 from reporting.models import CountedMailing, Dimension
-from reporting.rules import SMALLEST_CROWD, next_count_in
+from reporting.rules import next_count_in
 
 # Mail domains with a row of their own; the others are drawn together.
 DOMAINS_SHOWN = 25
@@ -143,6 +143,7 @@ def count_mailing(organization_id: int, mailing_id: int, *, now: datetime) -> bo
         row = CountedMailing.objects.select_for_update(skip_locked=True).filter(mailing=mailing).first()
         if row is None:
             return False
+        organization = Organization.objects.get(pk=organization_id)
         values: dict[str, Any] = {
             "organization": organization_id,
             "mailing": mailing_id,
@@ -150,7 +151,7 @@ def count_mailing(organization_id: int, mailing_id: int, *, now: datetime) -> bo
             "topic": mailing.topic_id,
             "since": mailing.not_before,
             "within": UNSUBSCRIBED_WITHIN,
-            "crowd": SMALLEST_CROWD,
+            "crowd": organization.smallest_crowd,
             "domains": DOMAINS_SHOWN,
             "exempt": [reason.value for reason in EXEMPT_REASONS],
         }
@@ -164,7 +165,6 @@ def count_mailing(organization_id: int, mailing_id: int, *, now: datetime) -> bo
         if mailing.topic_id is not None:
             ((unsubscribed,),) = _run(_UNSUBSCRIBED, values)
             row.unsubscribed = max(row.unsubscribed, unsubscribed)
-        organization = Organization.objects.get(pk=organization_id)
         row.words, row.held = server_words(organization, mailing_id), held_copies(organization, mailing_id)
         row.counted_at = now
         row.due_at = _next(mailing, seconds=time.monotonic() - began, now=now)

@@ -16,7 +16,7 @@ from consent.rules import EXEMPT_REASONS, Level, Reason
 from delivery.connection_models import News
 from delivery.models import Message, MessageStatus
 from reporting.models import CountedMailing, HitPeople, MailingCount
-from reporting.rules import Published, Rate, publish, share
+from reporting.rules import SMALLEST_CROWD, Published, Rate, publish, share
 from tracking.models import Actor, AnonymousTotal, HitKind
 
 # A mail server has, or may have, these.
@@ -60,6 +60,8 @@ class CountedReport:
 
     copies: int
     hits: int | None
+    # Of fewer people nothing is shown.
+    crowd: int = SMALLEST_CROWD
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,11 @@ class Figures:
     counted_clicks: CountedReport
 
     @property
+    def crowd(self) -> int:
+        """Of fewer people nothing is shown that is anonymous (rule U3)."""
+        return max(self.counted_opens.crowd, self.counted_clicks.crowd)
+
+    @property
     def anything_measured(self) -> bool:
         return self.opens.base + self.clicks.base > 0
 
@@ -104,6 +111,8 @@ class Rows:
     people: dict[tuple[int, int, int], HitPeople] = field(default_factory=dict)
     # By content and kind, then by link; the whole mailing is their sum.
     anonymous: dict[tuple[int, int], dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
+    # As the organization set it.
+    crowd: int = SMALLEST_CROWD
 
 
 # --- Reading --------------------------------------------------------------------------------------------------------
@@ -112,7 +121,7 @@ _GROUPING = ("status", "news", "opens", "opens_reason", "clicks", "clicks_reason
 
 
 def read_rows(organization: Organization, launches: Sequence[Launch], *, small_ones_anew: bool = False) -> Rows:
-    rows = Rows()
+    rows = Rows(crowd=organization.smallest_crowd)
     mailings = [launch.mailing_id for launch in launches]
     contents = [launch.mailing.snapshot.tracked_content_id for launch in launches]
     rows.counted = {
@@ -210,8 +219,8 @@ def anonymous_of(
     numbers = [0] if kind == HitKind.OPEN else [link["number"] for link in content.links]
     found = rows.anonymous.get((content.pk, kind), {})
     totals = dict.fromkeys(numbers, 0) | found
-    shown = publish(totals, copies=copies)
-    return CountedReport(copies, shown.total), shown
+    shown = publish(totals, copies=copies, k=rows.crowd)
+    return CountedReport(copies, shown.total, rows.crowd), shown
 
 
 def reason_sentence(reason: str) -> str:
@@ -266,4 +275,5 @@ def _sum_of_kind(kinds: Sequence[KindReport]) -> KindReport:
 def _sum_of_counted(reports: Sequence[CountedReport]) -> CountedReport:
     """Of what is shown of each, so that nothing can be had by subtraction that one of them keeps (rule U3)."""
     shown = [one.hits for one in reports if one.hits is not None]
-    return CountedReport(sum(one.copies for one in reports), sum(shown) if shown else None)
+    crowd = max((one.crowd for one in reports), default=SMALLEST_CROWD)
+    return CountedReport(sum(one.copies for one in reports), sum(shown) if shown else None, crowd)

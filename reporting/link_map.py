@@ -15,7 +15,7 @@ from campaigns.rendering import about_person, about_sender
 from delivery.readers import without_measuring
 from delivery.rendering import CompiledEmail, EmailFiller
 from reporting.reports import LaunchReport, LinkRow
-from reporting.tables import Cell, Unsaid, cell_words
+from reporting.tables import Cell, TooFew, Unsaid, cell_words
 from tracking.markup import scan_tags
 
 # Stands in an address until the badge of its link is placed; no author writes it.
@@ -51,11 +51,12 @@ class LinkMark:
 
 def link_marks(report: LaunchReport) -> list[LinkMark]:
     """All links of the email in their order, with the numbers of the report."""
-    nothing = Unsaid.TOO_FEW if report.figures.counted_clicks.copies else Unsaid.NOT_MEASURED
+    counted = report.figures.counted_clicks
+    nothing: Unsaid | TooFew = TooFew(counted.crowd) if counted.copies else Unsaid.NOT_MEASURED
     return [_mark(link, nothing) for link in report.links]
 
 
-def _mark(link: LinkRow, nothing: Unsaid) -> LinkMark:
+def _mark(link: LinkRow, nothing: Unsaid | TooFew) -> LinkMark:
     measured = link.people.measured
     return LinkMark(
         number=link.number,

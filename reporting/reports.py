@@ -170,7 +170,7 @@ def report_launch(organization: Organization, launch: Launch) -> LaunchReport:
         links=_links(launch, rows, figures),
         timeline=timeline,
         by_day=by_day,
-        groups=_groups(organization, launch),
+        groups=_groups(organization, launch, crowd=rows.crowd),
         replies=count_replies(organization, launch.mailing, copies={mailing: figures.delivery.sent}),
         hits_until=hits_counted_until(),
         copies_counted_at=counted.counted_at if counted is not None else None,
@@ -231,7 +231,7 @@ def _links(launch: Launch, rows: Rows, figures: Figures) -> list[LinkRow]:
     return found
 
 
-def _groups(organization: Organization, launch: Launch) -> dict[Dimension, list[GroupRow]]:
+def _groups(organization: Organization, launch: Launch, *, crowd: int) -> dict[Dimension, list[GroupRow]]:
     found: dict[Dimension, list[MailingGroup]] = {dimension: [] for dimension in Dimension}
     for row in MailingGroup.objects.filter(organization=organization, mailing=launch.mailing_id).order_by(
         "-copies", "value"
@@ -239,12 +239,18 @@ def _groups(organization: Organization, launch: Launch) -> dict[Dimension, list[
         # The rest of too few people is nobody's business, and there is none to subtract it from.
         if row.copies >= SMALLEST_CROWD:
             found[Dimension(row.dimension)].append(row)
-    return {dimension: _group_rows(groups) for dimension, groups in found.items()}
+    return {dimension: _group_rows(_shown(groups, crowd), crowd) for dimension, groups in found.items()}
 
 
-def _group_rows(groups: Sequence[MailingGroup]) -> list[GroupRow]:
-    opened = _group_rates([(row.opened, row.opens_base) for row in groups])
-    clicked = _group_rates([(row.clicked, row.clicks_base) for row in groups])
+def _shown(groups: Sequence[MailingGroup], crowd: int) -> list[MailingGroup]:
+    """Without those that were large enough when they were made, and are not for what the organization has set since."""
+    hidden = too_small([row.copies for row in groups], crowd)
+    return [row for place, row in enumerate(groups) if place not in hidden]
+
+
+def _group_rows(groups: Sequence[MailingGroup], crowd: int) -> list[GroupRow]:
+    opened = _group_rates([(row.opened, row.opens_base) for row in groups], crowd)
+    clicked = _group_rates([(row.clicked, row.clicks_base) for row in groups], crowd)
     return [
         GroupRow(
             row.value, row.copies, row.sent, row.delivered, row.bounced, row.complained, opened[place], clicked[place]
@@ -253,10 +259,10 @@ def _group_rows(groups: Sequence[MailingGroup]) -> list[GroupRow]:
     ]
 
 
-def _group_rates(pairs: Sequence[tuple[int, int]]) -> list[Rate | None]:
+def _group_rates(pairs: Sequence[tuple[int, int]], crowd: int) -> list[Rate | None]:
     """None for a base that is too small; a base of nobody is no secret: there, nothing was measured."""
     measured = [place for place, (_count, base) in enumerate(pairs) if base]
-    hidden = {measured[place] for place in too_small([pairs[place][1] for place in measured])}
+    hidden = {measured[place] for place in too_small([pairs[place][1] for place in measured], crowd)}
     return [None if place in hidden else Rate(min(count, base), base) for place, (count, base) in enumerate(pairs)]
 
 

@@ -16,19 +16,25 @@ from consent.selectors import country_name
 from reporting.figures import CountedReport, Delivery, Figures, KindReport
 from reporting.models import Dimension
 from reporting.reports import GroupRow, LaunchReport, SeveralReport, TimePoint
-from reporting.rules import SMALLEST_CROWD, Rate, difference, share
+from reporting.rules import Rate, difference, share
 
 
 class Unsaid(StrEnum):
     """What stands where no number does; never 0."""
 
     NOT_MEASURED = "not_measured"
-    TOO_FEW = "too_few"
     # No mail server has said anything of it.
     NOT_TOLD = "not_told"
 
 
-Cell = str | int | float | datetime | Unsaid | None
+@dataclass(frozen=True, slots=True)
+class TooFew:
+    """Stands where a number would be of fewer people than may be shown (rule U3)."""
+
+    crowd: int
+
+
+Cell = str | int | float | datetime | Unsaid | TooFew | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +52,8 @@ def cell_words(cell: Cell) -> str | None:
     """The words for a cell without a value; None for every other."""
     if cell is Unsaid.NOT_MEASURED:
         return _("not measured")
-    if cell is Unsaid.TOO_FEW:
-        return _("fewer than %(number)s") % {"number": SMALLEST_CROWD}
+    if isinstance(cell, TooFew):
+        return _("fewer than %(number)s") % {"number": cell.crowd}
     if cell is Unsaid.NOT_TOLD:
         return _("not told")
     return None
@@ -94,10 +100,8 @@ def delivery_table(delivery: Delivery) -> Table:
     return Table("delivery", _("Delivery"), (_("What"), _("Copies")), tuple(rows))
 
 
-def _rate_cells(rate: Rate | None) -> tuple[Cell, Cell, Cell, Cell]:
+def _rate_cells(rate: Rate) -> tuple[Cell, Cell, Cell, Cell]:
     """People, percent, from, to."""
-    if rate is None:
-        return (Unsaid.TOO_FEW,) * 4
     if not rate.measured:
         return (Unsaid.NOT_MEASURED,) * 4
     low, high = rate.interval or (None, None)
@@ -124,7 +128,7 @@ def _summary(name: str, kind: KindReport, counted: CountedReport) -> tuple[Cell,
     )  # fmt: skip
     anonymous: Cell = counted.hits
     if counted.hits is None:
-        anonymous = Unsaid.TOO_FEW if counted.copies else Unsaid.NOT_MEASURED
+        anonymous = TooFew(counted.crowd) if counted.copies else Unsaid.NOT_MEASURED
     return (
         name,
         kind.base,
@@ -162,7 +166,7 @@ def links_table(report: LaunchReport) -> Table:
         totals: tuple[Cell, ...] = (link.clicks, link.clicks_unsure, link.clicks_machine)
         counted: Cell = link.counted
         if link.counted is None:
-            counted = Unsaid.TOO_FEW if report.figures.counted_clicks.copies else Unsaid.NOT_MEASURED
+            counted = TooFew(report.figures.crowd) if report.figures.counted_clicks.copies else Unsaid.NOT_MEASURED
         rows.append(
             (
                 link.number, link.label, link.url, *_rate_cells(link.people),
@@ -199,14 +203,17 @@ def group_tables(report: LaunchReport) -> list[Table]:
         Dimension.DOMAIN: ("domains", _("By mail domain")),
     }
     told = report.figures.delivery.delivered > 0
+    crowd = report.figures.crowd
     return [
-        _group_table(*titles[dimension], dimension, rows, told=told)
+        _group_table(*titles[dimension], dimension, rows, told=told, crowd=crowd)
         for dimension, rows in report.groups.items()
         if rows
     ]
 
 
-def _group_table(key: str, title: str, dimension: Dimension, groups: Sequence[GroupRow], *, told: bool) -> Table:
+def _group_table(
+    key: str, title: str, dimension: Dimension, groups: Sequence[GroupRow], *, told: bool, crowd: int
+) -> Table:
     headings = (
         _("Group"), _("Sent"), _("Delivered"), _("Bounced"), _("Complaints"), _("Opened"), _("Opened %"),
         _("Clicked"), _("Clicked %"),
@@ -215,12 +222,16 @@ def _group_table(key: str, title: str, dimension: Dimension, groups: Sequence[Gr
         (
             _group_name(dimension, group.value), group.sent, group.delivered if told else Unsaid.NOT_TOLD,
             group.bounced, group.complained,
-            *_rate_cells(group.opened)[:2], *_rate_cells(group.clicked)[:2],
+            *_group_cells(group.opened, crowd), *_group_cells(group.clicked, crowd),
         )
         for group in groups
     )  # fmt: skip
-    note = _("Groups of fewer than %(number)s people are among all others.") % {"number": SMALLEST_CROWD}
+    note = _("Groups of fewer than %(number)s people are among all others.") % {"number": crowd}
     return Table(key, title, headings, rows, note)
+
+
+def _group_cells(rate: Rate | None, crowd: int) -> tuple[Cell, Cell]:
+    return (TooFew(crowd),) * 2 if rate is None else _rate_cells(rate)[:2]
 
 
 def _group_name(dimension: Dimension, value: str) -> str:

@@ -41,6 +41,7 @@ class OrganizationAdmin(ConsoleAdmin):
         "legal_address",
         "timezone",
         "consent_request_months",
+        "smallest_crowd",
         ("quiet_from", "quiet_until"),
         ("weekly_cap", "over_cap"),
     )

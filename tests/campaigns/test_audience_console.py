@@ -227,10 +227,12 @@ def test_quiet_hours_and_the_cap_are_set_by_owners(cast: Cast) -> None:
     address = reverse("admin:accounts_organization_change", args=[cast.bakery.pk])
     typed = {
         "name": "Bakery", "timezone": "Europe/Brussels", "consent_request_months": 6, "quiet_from": "21:00",
-        "weekly_cap": "3", "over_cap": "left_out",
+        "weekly_cap": "3", "over_cap": "left_out", "smallest_crowd": "50",
     }  # fmt: skip
     assert "Quiet hours have a beginning and an end." in client.post(address, typed).content.decode()
     assert client.post(address, {**typed, "quiet_until": "08:00"}).status_code == 302
     with tenant(cast.bakery.pk):
         found = Organization.objects.get()
     assert (str(found.quiet_from), str(found.quiet_until), found.weekly_cap) == ("21:00:00", "08:00:00", 3)
+    assert found.smallest_crowd == 50
+    assert "Select a valid choice" in client.post(address, {**typed, "smallest_crowd": "9"}).content.decode()

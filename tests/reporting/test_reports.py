@@ -20,7 +20,7 @@ from participants.models import Participant
 from reporting import tasks
 from reporting.models import Dimension
 from reporting.reports import get_launch, launches_of, report_launch, report_several
-from reporting.tables import Unsaid, group_tables, launch_tables, several_tables
+from reporting.tables import Unsaid, cell_words, group_tables, launch_tables, several_tables
 from tests.reporting.world import ANONYMOUS, YES, Sending, make_sending
 from tests.support.cast import Cast
 from tests.support.hits import batch_of, forget_hits, make_copies, store
@@ -142,6 +142,36 @@ def test_u3_a_campaign_adds_up_what_its_emails_show(sending: Sending, cast: Cast
     assert several.too_small == 2
     # Nobody stands behind them: they are in no rate.
     assert several.figures.clicks.base == 0
+
+
+def test_u3_an_organization_may_ask_for_larger_crowds(sending: Sending, cast: Cast) -> None:
+    sending.send(30, **ANONYMOUS)
+    for country, many in (("FR", 40), ("DE", 15), ("IT", 12)):
+        sending.send(many, country=country, **YES)
+    for link, hits in ((1, 25), (2, 14)):
+        count_anonymously(sending, link, hits)
+    sending.count()
+    assert {row.value for row in report_of(sending).groups[Dimension.COUNTRY]} >= {"BE", "FR", "DE", "IT"}
+    organization = sending.organization
+    organization.smallest_crowd = 20
+    with tenant(organization.pk):
+        organization.save()
+    report = report_of(sending)
+    assert {link.number: link.counted for link in report.links} == {1: 20, 2: None, 3: None}
+    assert {row.value for row in report.groups[Dimension.COUNTRY]} == {"FR", "BE"}
+    tables = {table.key: table for table in launch_tables(report)}
+    assert [cell_words(row[-1]) for row in tables["links"].rows] == [None, "fewer than 20", "fewer than 20"]
+    assert "fewer than 20 people" in tables["countries"].note
+    client = Client()
+    client.force_login(cast.ana)
+    page = client.get(reverse("admin:reporting_launch", args=[sending.launch.pk])).content.decode()
+    assert "Shown in steps of 20" in page
+    # A launch that is counted from now on has no smaller groups at all.
+    other = make_sending(make_copies(organization), "December")
+    for country, many in (("FR", 40), ("DE", 15), ("IT", 12)):
+        other.send(many, country=country, **YES)
+    other.count()
+    assert {row.value: row.copies for row in report_of(other).groups[Dimension.COUNTRY]} == {"FR": 40, "": 27}
 
 
 def ask(sending: Sending, answers: str) -> None:
