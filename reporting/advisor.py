@@ -108,17 +108,11 @@ def _people(organization: Organization, website: Website, *, now: datetime) -> I
         if INDIVIDUAL_KEYS & set(one.rule_keys)
         for code in one.countries
     }
-    rows = (
-        active_subscriptions(organization)
-        .filter(topic__website=website)
-        .values_list("participant__country")
-        .annotate(people=Count("participant", distinct=True))
-        .order_by("-people", "participant__country")
-    )
+    people_of = _people_by(organization, website, "country")
     asking = {
-        str(code or UNKNOWN_COUNTRY): people
-        for code, people in rows
-        if asks_for_consent(str(code or website.declared_country), day) and code not in justified
+        code or UNKNOWN_COUNTRY: people
+        for code, people in sorted(people_of.items(), key=lambda one: (-one[1], one[0]))
+        if asks_for_consent(code or str(website.declared_country), day) and code not in justified
     }
     if asking:
         people = sum(asking.values())
@@ -225,16 +219,21 @@ def _asked_languages(organization: Organization, website: Website) -> tuple[set[
 def languages_of(organization: Organization, website: Website) -> Counter[str]:
     """How many people of a website read each language: those who subscribed, or took part in a campaign."""
     counted: Counter[str] = Counter()
+    for locale, people in _people_by(organization, website, "locale").items():
+        if locale:
+            counted[locale[:2]] += people
+    return counted
+
+
+def _people_by(organization: Organization, website: Website, field: str) -> Counter[str]:
+    """How many people of a website have each value of a field: those who subscribed, or took part in a campaign."""
+    counted: Counter[str] = Counter()
     subscribed = active_subscriptions(organization).filter(topic__website=website)
     took_part = Participation.objects.filter(organization=organization, campaign__website=website)
-    for people in (
-        subscribed,
-        took_part.exclude(participant__in=subscribed.values("participant")),
-    ):
-        rows = people.order_by().values_list("participant__locale").annotate(n=Count("participant", distinct=True))
-        for locale, number in rows:
-            if locale:
-                counted[str(locale)[:2]] += number
+    for people in (subscribed, took_part.exclude(participant__in=subscribed.values("participant"))):
+        rows = people.order_by().values_list(f"participant__{field}").annotate(n=Count("participant", distinct=True))
+        for value, number in rows:
+            counted[str(value or "")] += number
     return counted
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Organization
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Participation
 from common.tenancy import tenant
 from consent.services import (
     confirm_justification,
@@ -19,6 +19,7 @@ from consent.services import (
     stop_measuring,
 )
 from intake.models import EntryForm, FormField
+from participants.models import Participant
 from reporting.advisor import Advice, Topic, advise
 from tests.support.cast import Cast
 from tests.support.world import later, loosen, make_participant, make_topic, make_website, subscribe_to
@@ -66,6 +67,22 @@ def test_s7_people_in_countries_that_ask_for_a_yes_are_counted(cast: Cast, websi
     (ending,) = found(cast.bakery, Topic.JUSTIFICATION_ENDS, now=now)
     assert "ends in 20 days" in ending.sentence
     assert found(cast.bakery, Topic.JUSTIFICATION_ENDS, now=now - timedelta(days=11)) == []
+
+
+def test_s7_people_who_only_took_part_are_counted_too_and_nobody_twice(
+    cast: Cast, website: Website, now: datetime
+) -> None:
+    subscribe(cast, website, now, "FR", "CH")
+    with tenant(cast.bakery.pk):
+        campaign = Campaign.objects.create(organization=cast.bakery, website=website, name="Quiz", created_at=now)
+        player = make_participant(cast.bakery, "player@home.example", now=now, country="IT")
+        people = [player, *Participant.objects.filter(email__in=["p0@home.example", "p1@home.example"])]
+        for person in people:
+            Participation.objects.create(
+                organization=cast.bakery, campaign=campaign, participant=person, participated_at=now
+            )
+    (one,) = found(cast.bakery, Topic.ASKS_FOR_YES, now=now)
+    assert "2 people in countries that ask for a yes: France 1, Italy 1" in one.sentence
 
 
 def test_s13_missing_notices_and_languages_lead_to_the_notice(cast: Cast, website: Website, now: datetime) -> None:
