@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Organization
 from campaigns.selectors import GONE_OUT
 from common.safe_csv import safe_cell
-from consent.models import Choice, ChoiceEvent, Subscription, SubscriptionEvent
+from consent.models import Choice, ChoiceEvent, ConsentText, Subscription, SubscriptionEvent
 from consent.reasons import REASONS
 from consent.rules import Kind, Level, Reason
 from delivery.models import Message, Suppression
@@ -89,6 +89,8 @@ class Outcome:
     """What was decided about opens or clicks of one copy, by which rule, and whether that still holds (H1, S12)."""
 
     sentence: str
+    # The words that the person had answered to by then.
+    wording: ConsentText | None = None
     # Decided as measured, and nothing is recorded any more.
     silenced: bool = False
     # Decided as measured, and nothing but the day of the last open is kept any more.
@@ -107,6 +109,8 @@ class ReceivedMessage:
     words: str
     at: datetime
     decided_at: datetime | None
+    # The version of the website's setting that it was decided under.
+    setting_version: int | None
     opens: Outcome
     clicks: Outcome
 
@@ -114,11 +118,13 @@ class ReceivedMessage:
 MESSAGES_SHOWN = 50
 
 
-def messages_of(organization: Organization, participant: Participant, *, now: datetime) -> list[ReceivedMessage]:
+def messages_of(
+    organization: Organization, participant: Participant, wordings: Wordings, *, now: datetime
+) -> list[ReceivedMessage]:
     """The latest messages of a person, newest first."""
     messages = list(
         Message.objects.filter(organization=organization, participant=participant)
-        .select_related("mailing__launch__email", "mailing__website", "tracked_message")
+        .select_related("mailing__launch__email", "mailing__website", "tracked_message", "tracking_version")
         .order_by("-id")[:MESSAGES_SHOWN]
     )
     permissions = _permissions_now(organization, messages)
@@ -132,8 +138,9 @@ def messages_of(organization: Organization, participant: Participant, *, now: da
             words=message.error or message.news_words,
             at=message.sent_at or message.queued_at,
             decided_at=message.decided_at,
-            opens=_outcome(message, Kind.OPENS, permissions, choices, now),
-            clicks=_outcome(message, Kind.CLICKS, permissions, choices, now),
+            setting_version=message.tracking_version.number if message.tracking_version else None,
+            opens=_outcome(message, Kind.OPENS, permissions, choices, wordings, now),
+            clicks=_outcome(message, Kind.CLICKS, permissions, choices, wordings, now),
         )
         for message in messages
     ]
@@ -159,9 +166,13 @@ def _permissions_now(organization: Organization, messages: list[Message]) -> Per
     return {(row.website_id, row.country): row for row in rows}
 
 
-def _outcome(message: Message, kind: Kind, permissions: Permissions, choices: Choices, now: datetime) -> Outcome:
+def _outcome(
+    message: Message, kind: Kind, permissions: Permissions, choices: Choices, wordings: Wordings, now: datetime
+) -> Outcome:
     reason, frozen = getattr(message, f"{kind}_reason"), getattr(message, kind)
-    outcome = Outcome(sentence=str(REASONS[Reason(reason)]) if reason else "")
+    outcome = Outcome(
+        sentence=str(REASONS[Reason(reason)]) if reason else "", wording=wordings.when_decided(message, kind)
+    )
     # Totals belong to nobody, so they are not asked about on somebody's page.
     if frozen not in (Level.INDIVIDUAL, Level.LAST_OPEN_DAY) or message.status not in GONE_OUT:
         return outcome
@@ -179,6 +190,31 @@ def _level_now(
     permission = permissions.get((copy.website_id, copy.country))
     choice = choices.get(permission.scope_id) if permission else None
     return level_now(copy, kind, permission, choice, now=now)
+
+
+class Wordings:
+    """Which words a person had answered to when a copy was decided (rule S12).
+
+    It is not written down with each copy: the consent history is never rewritten, so what it says of a moment stays.
+    """
+
+    def __init__(self, events: Sequence[ChoiceEvent], scopes: Iterable[ConsentScope]) -> None:
+        """``events``: all that the person chose, newest first (``history_of``)."""
+        self._events = events
+        self._scopes = {scope.name: scope.pk for scope in scopes}
+
+    def when_decided(self, message: Message, kind: Kind) -> ConsentText | None:
+        """The text of the latest answer by then; None where there was no answer, or nobody knows its words."""
+        if message.decided_at is None:
+            return None
+        # The website may be in another consent scope by now.
+        version = message.tracking_version
+        own = message.mailing.website.consent_scope_id
+        scope = self._scopes.get(version.consent_scope_name, own) if version else own
+        for event in self._events:
+            if (event.scope_id, event.kind) == (scope, kind) and event.recorded_at <= message.decided_at:
+                return event.consent_text
+        return None
 
 
 def choices_of(organization: Organization, participant: Participant) -> dict[int, Choice]:

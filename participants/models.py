@@ -23,6 +23,8 @@ class Participant(BulkTenantModel):
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(_("changed"), default=timezone.now, editable=False)
+    # The last day on which they took part or answered, of what retention has removed since; empty: nothing was.
+    active_on = models.DateField(_("last known activity"), null=True, editable=False)
     # Names the person in the consent history. Says nothing about them; without this row it means nobody.
     ledger_id = models.UUIDField(unique=True, db_default=RandomUUID(), editable=False)
 

@@ -7,7 +7,10 @@ takes people away waits for them.
 
 from __future__ import annotations
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from collections.abc import Mapping
+from datetime import date
+
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from accounts.models import Organization
 
@@ -29,3 +32,14 @@ def wait_for_keepers(organization_id: int, *, using: str = DEFAULT_DB_ALIAS) -> 
 def _lock(function: str, organization_id: int, using: str) -> None:
     with connections[using].cursor() as cursor:
         cursor.execute(f"SELECT {function}(%s, %s)", [_PRESENCE, organization_id % _LARGEST])
+
+
+_KEEP_ACTIVE = """
+UPDATE participants_participant p SET active_on = greatest(p.active_on, r.day)
+  FROM unnest(%s::bigint[], %s::date[]) AS r (id, day) WHERE p.organization_id = %s AND p.id = r.id"""
+
+
+def keep_activity(organization: Organization, days: Mapping[int, date]) -> None:
+    """Remember of people on which day they last acted, before what says so is removed (rule U4)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP_ACTIVE, [list(days), list(days.values()), organization.pk])

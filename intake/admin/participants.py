@@ -36,6 +36,7 @@ from intake.admin.paging import PeopleList, PeoplePaginator
 from intake.forms import ChoiceForm, ParticipantForm
 from intake.selectors import (
     MESSAGES_SHOWN,
+    Wordings,
     choices_of,
     find_people,
     history_of,
@@ -242,8 +243,9 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
         events = history_of(organization, participant)
         imports = imports_named(organization, events)
         choices = choices_of(organization, participant)
-        scopes = [scope for scope in scopes_of(organization) if scope.is_default or scope.pk in choices]
-        received = messages_of(organization, participant, now=timezone.now())
+        all_scopes = scopes_of(organization)
+        scopes = [scope for scope in all_scopes if scope.is_default or scope.pk in choices]
+        received = messages_of(organization, participant, Wordings(events, all_scopes), now=timezone.now())
         return {
             "participant": participant,
             "choices": [

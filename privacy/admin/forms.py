@@ -145,7 +145,10 @@ class KeepingForm(forms.ModelForm):
                 "A click, a participation, a subscription or an answer counts as activity; an open never does."
                 " Empty: they are kept."
             ),
-            "participations_months": gettext_lazy("Empty: they are kept as long as the participant."),
+            "participations_months": gettext_lazy(
+                "With what people typed into forms and answered to emails. Empty: they are kept as long as the"
+                " participant."
+            ),
             "proofs_months": gettext_lazy("Counts for proofs that are sealed from now on."),
         }
 

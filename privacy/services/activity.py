@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -10,6 +11,7 @@ from accounts.models import Organization
 from campaigns.models import DeclaredReply, Participation
 from consent.models import Choice, Subscription
 from consent.rules import Source
+from intake.models import Submission
 from participants.models import Participant
 from privacy.models import InactivityCheck, PersonRequest
 from tracking.models import Actor, Hit, HitKind, TrackedMessage
@@ -20,14 +22,20 @@ def declared_since(organization: Organization, since: datetime) -> Q:
     our question, a request. Never an open."""
     subscribed = Subscription.objects.filter(participant=OuterRef("pk"), subscribed_at__gte=since)
     joined = Participation.objects.filter(participant=OuterRef("pk"), participated_at__gte=since)
+    # Taking part once more is an entry, and leaves the day of the first time as it is.
+    entered = Submission.objects.filter(participant=OuterRef("pk"), submitted_at__gte=since)
     answered = DeclaredReply.objects.filter(participant=OuterRef("pk"), answered_at__gte=since)
     stayed = InactivityCheck.objects.filter(participant=OuterRef("pk"), stayed_at__gte=since)
     asked = PersonRequest.objects.filter(participant=OuterRef("pk"), created_at__gte=since)
     own = Q(opens_source=Source.PERSON, opens_at__gte=since) | Q(clicks_source=Source.PERSON, clicks_at__gte=since)
     chose = Choice.objects.filter(own, participant=OuterRef("pk"))
+    # What they did may have been removed since, as its own time was over.
+    known = Q(active_on__gte=since.astimezone(ZoneInfo(organization.timezone)).date())
     return (
-        Q(Exists(subscribed))
+        known
+        | Exists(subscribed)
         | Exists(joined)
+        | Exists(entered)
         | Exists(answered)
         | Exists(stayed)
         | Exists(asked)

@@ -13,12 +13,13 @@ from accounts.models import Organization
 from campaigns.models import DeclaredReply, Participation, TrialAddress
 from consent.models import Choice, ChoiceEvent, PreferenceKey, Subscription, SubscriptionEvent
 from consent.reasons import REASONS
-from consent.rules import Reason
+from consent.rules import Kind, Reason
 from delivery.connection_models import ProviderNews
 from delivery.models import ConsentRequest, Message, MessageCall, ReplyKey, ServiceMessage, Suppression
 from delivery.outside_models import OutsidePerson
 from delivery.sending_models import UnknownDecision
 from intake.models import Confirmation, Submission, UnprovenYes
+from intake.selectors import Wordings, history_of, scopes_of
 from participants.models import Participant
 from privacy.models import FreshLink, InactivityCheck, PersonRequest, Receipt
 from tracking.models import Actor, Hit, HitKind, HitsForgotten, LastOpenDay, PastHits, TrackedMessage
@@ -124,8 +125,10 @@ def _rows(found: QuerySet[Any], *fields: str, **named: str) -> list[Row]:
 
 
 def _person(organization: Organization, participant: Participant) -> Row:
-    columns = ("email", "first_name", "last_name", "locale", "external_id", "attributes", "created_at", "updated_at")
-    return {name: getattr(participant, name) for name in columns} | {"country": str(participant.country)}
+    columns = ("email", "first_name", "last_name", "locale", "external_id", "attributes")
+    moments = ("created_at", "updated_at", "active_on")
+    known = {name: getattr(participant, name) for name in (*columns, *moments)}
+    return known | {"country": str(participant.country)}
 
 
 def _choices(organization: Organization, participant: Participant) -> list[Row]:
@@ -199,10 +202,16 @@ def _messages(organization: Organization, participant: Participant) -> list[Row]
     rows = _rows(
         found, *columns, website="mailing__website__name", email="mailing__launch__email__name",
         subject="mailing__launch__email__subject", data_of_call="call__data",
+        version_of_the_setting="tracking_version__number", number="id",
     )  # fmt: skip
+    wordings = Wordings(history_of(organization, participant), scopes_of(organization))
+    messages = found.select_related("mailing__website", "tracking_version").in_bulk([row["number"] for row in rows])
     for row in rows:
-        for kind in ("opens", "clicks"):
+        message = messages[row.pop("number")]
+        for kind in Kind:
             row[f"{kind}_reason"] = _sentence(row[f"{kind}_reason"])
+            text = wordings.when_decided(message, kind)
+            row[f"{kind}_wording"] = text.text if text else ""
     return rows
 
 

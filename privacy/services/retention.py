@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from accounts.models import Organization, User
 from campaigns.models import DeclaredReply, Participation
@@ -16,8 +16,10 @@ from common.tenancy import tenant
 from consent.selectors import local_day
 from delivery.models import CaughtMessage, ServiceMessage
 from intake.forgetting import forget_samples, old_exports, old_imports, remove_exports, remove_files
-from intake.models import ImportIssue
+from intake.models import Confirmation, ImportIssue, Submission
+from participants.services import keep_activity
 from privacy.models import (
+    FreshLink,
     Keeping,
     KeepingRun,
     OrganizationExport,
@@ -134,7 +136,17 @@ def _participations(work: _Work) -> int:
     before = work.limits.months(work.limits.keeping.participations_months)
     if before is None:
         return 0
-    return _delete(work, Participation.objects.filter(organization=work.organization, participated_at__lt=before))
+    rows = Participation.objects.filter(organization=work.organization, participated_at__lt=before)
+    return _delete(work, rows, acted="participated_at")
+
+
+def _entries(work: _Work) -> int:
+    """What people typed into the forms of a contest, with the tie to who they are."""
+    before = work.limits.months(work.limits.keeping.participations_months)
+    if before is None:
+        return 0
+    rows = Submission.objects.filter(organization=work.organization, submitted_at__lt=before)
+    return _delete(work, rows, acted="submitted_at")
 
 
 def _answers(work: _Work) -> int:
@@ -142,13 +154,14 @@ def _answers(work: _Work) -> int:
     before = work.limits.months(work.limits.keeping.participations_months)
     if before is None:
         return 0
-    return _delete(work, DeclaredReply.objects.filter(organization=work.organization, answered_at__lt=before))
+    rows = DeclaredReply.objects.filter(organization=work.organization, answered_at__lt=before)
+    return _delete(work, rows, acted="answered_at")
 
 
 def _requests(work: _Work) -> int:
     before = work.limits.months(work.limits.keeping.requests_months)
     closed = PersonRequest.objects.filter(organization=work.organization, answered_at__lt=before)
-    return _delete(work, closed.exclude(state=RequestState.OPEN))
+    return _delete(work, closed.exclude(state=RequestState.OPEN), acted="created_at")
 
 
 def _proofs(work: _Work) -> int:
@@ -161,6 +174,15 @@ def _service_messages(work: _Work) -> int:
     # To an address that belongs to nobody here, as after an erasure: there is no reason to keep it for long.
     strangers = Q(participant=None, queued_at__lt=work.limits.days(7))
     return _delete(work, mine.filter(Q(queued_at__lt=before) | strangers))
+
+
+def _links(work: _Work) -> int:
+    """Links to one's own data and confirmations of addresses are over soon, and kept as long as their mails."""
+    before = work.limits.days(work.limits.keeping.service_messages_days)
+    links = FreshLink.objects.filter(organization=work.organization, expires_at__lt=before)
+    over = Q(confirmed_at__isnull=False) | Q(waiting={})
+    asked = Confirmation.objects.filter(over, organization=work.organization, expires_at__lt=before)
+    return _delete(work, links) + _delete(work, asked)
 
 
 def _imports(work: _Work) -> int:
@@ -189,8 +211,11 @@ def _exports(work: _Work) -> int:
         return over.exclude(file="").count() if work.only_count else remove_organization_exports(over)
 
 
-def _delete(work: _Work, rows: QuerySet[Any]) -> int:
-    """Rows of one table, so many at a time."""
+def _delete(work: _Work, rows: QuerySet[Any], *, acted: str = "") -> int:
+    """Rows of one table, so many at a time. ``acted``: when somebody did by themselves what each tells of.
+
+    Of that the day is kept with the person: what they did goes on to say how long they stay.
+    """
     with tenant(work.organization.pk):
         if work.only_count:
             return rows.count()
@@ -198,10 +223,18 @@ def _delete(work: _Work, rows: QuerySet[Any]) -> int:
     while True:
         with tenant(work.organization.pk):
             numbers = list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH])
+            if acted and numbers:
+                _keep_activity(work, rows.model._default_manager.filter(pk__in=numbers), acted)
             rows.model._default_manager.filter(organization=work.organization, pk__in=numbers).delete()
         gone += len(numbers)
         if len(numbers) < BATCH:
             return gone
+
+
+def _keep_activity(work: _Work, rows: QuerySet[Any], acted: str) -> None:
+    mine = rows.filter(organization=work.organization, participant__isnull=False)
+    latest = mine.order_by().values_list("participant").annotate(at=Max(acted))
+    keep_activity(work.organization, {person: local_day(work.organization, at) for person, at in latest})
 
 
 STEPS: dict[str, Callable[[_Work], int]] = {
@@ -209,10 +242,12 @@ STEPS: dict[str, Callable[[_Work], int]] = {
     "orphaned_hits": _orphans,
     "participants": _participants,
     "participations": _participations,
+    "entries": _entries,
     "answers": _answers,
     "requests": _requests,
     "proofs": _proofs,
     "service_messages": _service_messages,
+    "links": _links,
     "imports": _imports,
     "mailbox": _mailbox,
     "exports": _exports,

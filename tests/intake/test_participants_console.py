@@ -13,10 +13,12 @@ from django.utils import timezone
 from accounts.models import Organization, User
 from campaigns.models import Launch
 from common.tenancy import tenant
-from consent.rules import ChoiceValue
+from consent.rules import ChoiceValue, Source
+from consent.services import record_choice
 from delivery.models import ContentSnapshot, Mailing, Message, Suppression
 from delivery.services import suppress
 from intake.admin.paging import PeoplePaginator
+from intake.selectors import Wordings, history_of, messages_of, scopes_of
 from intake.services import ParticipantRefused, save_participant
 from participants.models import Participant
 from tests.campaigns.world import make_campaign, make_email
@@ -243,6 +245,35 @@ def test_h1_a_no_reaches_mail_already_delivered_and_the_page_says_so_at_once(cas
     assert after.count("Not measured: the person refused tracking.") == 1
     assert after.count(NOT_ANY_MORE) == 1
     assert all(words in after for words in ("a member (Dana)", "in this console", "Nov. 20, 2024, from a member"))
+
+
+def test_s12_a_copy_says_which_version_of_the_setting_and_which_wording_decided(
+    cast: Cast, yesterday: datetime
+) -> None:
+    website = make_website(cast.bakery, cast.ana, now=yesterday, tracking=EmailTracking.BY_CONSENT)
+    ana = make_participant(cast.bakery, "ana@b.example", now=yesterday, country="BE")
+
+    def say_yes(wording: str, *, hours: int) -> None:
+        with tenant(cast.bakery.pk):
+            record_choice(
+                cast.bakery, ana, opens=ChoiceValue.YES, clicks=None, source=Source.PERSON, method="form",
+                happened_at=later(yesterday, hours=hours), now=later(yesterday, hours=hours), wording=wording,
+            )  # fmt: skip
+
+    say_yes("May we see whether you open?", hours=1)
+    message = send_copy(cast, website, ana, opens="person_said_yes", clicks="no_answer", at=later(yesterday, hours=2))
+    say_yes("And now?", hours=3)
+    with tenant(cast.bakery.pk):
+        message.tracking_version = website.tracking_versions.order_by("-number").first()
+        message.save()
+        wordings = Wordings(history_of(cast.bakery, ana), scopes_of(cast.bakery))
+        (shown,) = messages_of(cast.bakery, ana, wordings, now=timezone.now())
+    assert shown.opens.wording is not None
+    assert (shown.opens.wording.text, shown.clicks.wording) == ("May we see whether you open?", None)
+    assert message.tracking_version is not None
+    page = signed_in(cast.dana).get(page_of(ana)).content.decode()
+    assert f"email tracking version {message.tracking_version.number}" in page
+    assert page.count("Wording, version 1") == 1
 
 
 def test_h1_a_copy_whose_person_moved_is_not_measured_any_more_wherever_they_move_next(

@@ -125,7 +125,11 @@ def test_d2_what_stands_in_each_table_is_there_and_nobody_elses(
     assert record["entries"][0]["answers"] == {"size": "42"}
     assert record["answers"][0]["answer"] == "No"
     assert record["requests_for_consent"][0]["consent_scope"] == home.website.consent_scope.name
-    assert record["messages"][0]["data_of_call"] == {"order": "A-17"}
+    (message,) = record["messages"]
+    assert message["data_of_call"] == {"order": "A-17"}
+    # What they chose came later than the copy was decided.
+    assert (message["opens_wording"], message["clicks_wording"]) == ("", "")
+    assert "version_of_the_setting" in message
     assert "key_hash" not in record["links_to_your_data"][0]
 
 

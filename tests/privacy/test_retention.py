@@ -13,14 +13,16 @@ from django.db import connections
 
 from accounts.models import Organization
 from campaigns.models import Campaign, Participation
+from common.keys import new_key
 from common.tenancy import tenant
 from consent.models import Choice
 from consent.rules import ChoiceValue
 from consent.selectors import local_day
 from delivery.models import CaughtMessage, ServiceMessage, SuppressedHash
+from intake.models import Confirmation, EntryForm, Submission
 from participants.models import Participant
 from privacy import tasks as nightly
-from privacy.models import Keeping, KeepingRun, PersonRequest, SealedProof
+from privacy.models import FreshLink, Keeping, KeepingRun, PersonRequest, SealedProof
 from privacy.rules import add_months
 from privacy.services.erasure import erase_participant
 from privacy.services.requests import answer_request, open_request
@@ -116,7 +118,7 @@ def test_u4_an_open_keeps_nobody_and_a_click_does(cast: Cast, copies: Copies) ->
 def test_u4_declared_activity_keeps_people_and_without_a_limit_everybody_stays(cast: Cast, now: datetime) -> None:
     website = make_website(cast.bakery, cast.ana, now=now)
     topic = make_topic(cast.bakery, website)
-    names = ("silent", "subscribed", "joined", "answered", "replied", "asked", "imported-yes")
+    names = ("silent", "subscribed", "joined", "entered", "answered", "replied", "asked", "imported-yes")
     people = {name: make_participant(cast.bakery, f"{name}@b.example", now=now - LONG_AGO) for name in names}
     recently = now - timedelta(days=30)
     subscribe_to(cast.bakery, people["subscribed"], topic, now=recently)
@@ -128,6 +130,10 @@ def test_u4_declared_activity_keeps_people_and_without_a_limit_everybody_stays(c
         Participation.objects.create(
             organization=cast.bakery, campaign=campaign, participant=people["joined"], participated_at=recently
         )
+        again = {"organization": cast.bakery, "participant": people["entered"]}
+        Participation.objects.create(**again, campaign=campaign, participated_at=now - LONG_AGO)
+        form = EntryForm.objects.create(organization=cast.bakery, campaign=campaign)
+        Submission.objects.create(**again, form=form, token=new_key(), language="en", submitted_at=recently)
         open_request(cast.bakery, kind="access", participant=people["asked"], channel="letter", now=recently)
         moved = Choice.objects.filter(participant=people["imported-yes"])
         assert moved.update(opens_at=recently, opens_source="import") == 1
@@ -136,7 +142,38 @@ def test_u4_declared_activity_keeps_people_and_without_a_limit_everybody_stays(c
     assert apply_retention(cast.bakery, now=now).counts["participants"] == 2
     with tenant(cast.bakery.pk):
         left = set(Participant.objects.values_list("email", flat=True))
-    assert left == {f"{name}@b.example" for name in ("subscribed", "joined", "answered", "replied", "asked")}
+    active = ("subscribed", "joined", "entered", "answered", "replied", "asked")
+    assert left == {f"{name}@b.example" for name in active}
+
+
+def test_u4_what_somebody_did_keeps_them_after_it_was_removed_itself(cast: Cast, now: datetime) -> None:
+    website = make_website(cast.bakery, cast.ana, now=now)
+    months_ago = {"joined": 14, "entered": 14, "long": 40}
+    with tenant(cast.bakery.pk):
+        campaign = Campaign.objects.create(organization=cast.bakery, website=website, name="Contest")
+        form = EntryForm.objects.create(organization=cast.bakery, campaign=campaign)
+        for name, months in months_ago.items():
+            common = {
+                "organization": cast.bakery,
+                "participant": make_participant(cast.bakery, f"{name}@b.example", now=now - LONG_AGO),
+            }
+            at = now - timedelta(days=30 * months)
+            if name != "entered":
+                Participation.objects.create(**common, campaign=campaign, participated_at=at)
+            for token, then in ((new_key(), at), (new_key(), now - LONG_AGO)):
+                Submission.objects.create(**common, form=form, token=token, language="en", submitted_at=then)
+    keep(cast, participations_months=12, participants_months=36)
+    apply_retention(cast.bakery, now=now)
+    with tenant(cast.bakery.pk):
+        assert not Participation.objects.exists()
+        assert not Submission.objects.exists()
+    assert apply_retention(cast.bakery, now=now).counts["participants"] == 0
+    with tenant(cast.bakery.pk):
+        left = {one.email.partition("@")[0]: one.active_on for one in Participant.objects.all()}
+    day = local_day(cast.bakery, now - timedelta(days=30 * 14))
+    assert left == {"joined": day, "entered": day}
+    in_two_years = later(now, days=2 * 365)
+    assert apply_retention(cast.bakery, now=in_two_years).counts["participants"] == 2
 
 
 def test_u4_whoever_had_refused_something_stays_out_and_others_may_come_back(cast: Cast, now: datetime) -> None:
@@ -163,6 +200,22 @@ def test_u4_contest_data_requests_proofs_and_mail_go_in_their_time(cast: Cast, n
         common = {"organization": bakery, "participant": person}
         Participation.objects.create(**common, campaign=campaign, participated_at=now - timedelta(days=400))
         answer(send_copy(cast, make_topic(bakery, website), person, now=old), now=now - timedelta(days=400))
+        form = EntryForm.objects.create(organization=bakery, campaign=campaign)
+        for days in (400, 300):
+            Submission.objects.create(
+                **common, form=form, token=new_key(), language="en", answers={"size": str(days)},
+                submitted_at=now - timedelta(days=days),
+            )  # fmt: skip
+        # Two that are over, and two of these days; one more nobody has ended yet, so that nothing of it is lost.
+        for days in (100, 1):
+            then = now - timedelta(days=days)
+            FreshLink.objects.create(**common, kind="data", key_hash=str(days), expires_at=then)
+            Confirmation.objects.create(
+                **common, website=website, language="en", asked_at=then, expires_at=then, confirmed_at=then
+            )
+        Confirmation.objects.create(
+            **common, website=website, language="en", waiting={"topics": [1]}, asked_at=old, expires_at=old
+        )
         request = open_request(bakery, kind="access", participant=person, channel="letter", now=old)
         answer_request(bakery, request, answer="Sent by post.", actor=cast.dana, now=old)
         open_request(bakery, kind="access", participant=person, channel="letter", now=old)
@@ -176,10 +229,13 @@ def test_u4_contest_data_requests_proofs_and_mail_go_in_their_time(cast: Cast, n
     erase_participant(bakery, erased, actor=None, reason="", now=old)
     keep(cast, participations_months=12, proofs_months=60)
     assert apply_retention(bakery, now=now).counts == {
-        "hits": 0, "orphaned_hits": 0, "participants": 0, "participations": 1, "answers": 1, "requests": 2, "proofs": 0,
-        "service_messages": 1, "imports": 0, "mailbox": 1, "exports": 0,
+        "hits": 0, "orphaned_hits": 0, "participants": 0, "participations": 1, "entries": 1, "answers": 1,
+        "requests": 2, "proofs": 0, "service_messages": 1, "links": 2, "imports": 0, "mailbox": 1, "exports": 0,
     }  # fmt: skip
     with tenant(bakery.pk):
+        assert Submission.objects.get().answers == {"size": "300"}
+        assert FreshLink.objects.get().key_hash == "1"
+        assert Confirmation.objects.count() == 2
         assert PersonRequest.objects.get().state == "open"
         assert SealedProof.objects.exists()
     assert apply_retention(bakery, now=later(now, days=370)).counts["proofs"] == 1
