@@ -16,13 +16,15 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
+from campaigns.rendering import FOOTERS
 from common.keys import encode_key, new_key
 from common.public_pages import spoken
 from common.tenancy import tenant
 from consent.models import Subscription
 from consent.selectors import local_day
-from consent.services import unsubscribe
-from delivery.models import Suppression
+from consent.services import ensure_preference_keys, unsubscribe
+from delivery.models import MessageStatus, ServiceMessage, Suppression
+from delivery.service_mail import OPEN_STATES
 from delivery.services import queue_service_message
 from participants.models import Participant
 from participants.rules import AddressError
@@ -34,6 +36,8 @@ from websites.models import OpensFallback, Website
 
 PEOPLE_AT_ONCE = 100
 SOURCE = "inactivity rule"
+# What the mail is called among the messages of the service.
+QUESTION = "inactivity"
 
 
 @dataclass(slots=True)
@@ -145,6 +149,7 @@ def _ask(
     key = new_key()
     language = spoken(person.locale) or "en"
     address = settings.BASE_URL + reverse("stay", args=[encode_key(key)])
+    choices = ensure_preference_keys(organization, [person.pk], scope_id=rule.website.consent_scope_id)[person.pk]
     with translation.override(language):
         name = organization.legal_name or organization.name
         values = {
@@ -162,13 +167,17 @@ def _ask(
             )
             % values
         )
+    # Every email leads to the choice, and from there to the way out (rule C9).
+    text += (
+        f"\n\n{FOOTERS[language].preferences}: {settings.BASE_URL}{reverse('preferences', args=[encode_key(choices)])}"
+    )
     try:
         with transaction.atomic():
             InactivityCheck.objects.create(
                 organization=organization, rule=rule, participant=person, key=key, asked_at=now, answer_by=answer_by
             )
             queue_service_message(
-                organization, rule.website, to=person.email, participant=person, kind="inactivity", language=language,
+                organization, rule.website, to=person.email, participant=person, kind=QUESTION, language=language,
                 subject=subject, text=text, expires_at=answer_by, now=now,
             )  # fmt: skip
     except AddressError:
@@ -178,7 +187,13 @@ def _ask(
 
 
 def _end(organization: Organization, check: InactivityCheck, *, now: datetime) -> bool:
-    """End the subscriptions of somebody who did not answer, unless they did something by themselves since."""
+    """End the subscriptions of somebody who did not answer, unless they did something by themselves since.
+
+    Whoever could not be asked, since no mail left all that time, is asked anew.
+    """
+    if _was_never_sent(organization, check):
+        InactivityCheck.objects.filter(organization=organization, pk=check.pk).delete()
+        return False
     alive = Participant.objects.filter(declared_since(organization, check.asked_at), pk=check.participant_id)
     if alive.exists():
         _stay(check, now=now)
@@ -188,6 +203,13 @@ def _end(organization: Organization, check: InactivityCheck, *, now: datetime) -
     check.ended_at = now
     check.save(update_fields=["ended_at"])
     return True
+
+
+def _was_never_sent(organization: Organization, check: InactivityCheck) -> bool:
+    questions = ServiceMessage.objects.filter(
+        organization=organization, participant=check.participant_id, kind=QUESTION, queued_at=check.asked_at
+    )
+    return questions.filter(status__in=[*OPEN_STATES, MessageStatus.CANCELLED]).exists()
 
 
 def _stay(check: InactivityCheck, *, now: datetime) -> None:

@@ -262,6 +262,7 @@ def test_u6_who_does_not_answer_gets_no_more_mail_and_whoever_did_something_stay
     assert tasks.apply_inactivity_rules() == 2
     choose(cast.bakery, active, opens=ChoiceValue.NO, now=timezone.now())
     with tenant(cast.bakery.pk):
+        ServiceMessage.objects.filter(kind="inactivity").update(status="sent")
         InactivityCheck.objects.update(answer_by=timezone.now() - timedelta(days=1))
     tasks.apply_inactivity_rules()
     with tenant(cast.bakery.pk):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.files.base import ContentFile
+from django.test import Client
 
+from accounts.models import Organization
 from campaigns.models import Campaign, Participation
 from common.tenancy import tenant
 from consent.models import Choice, Subscription
 from consent.rules import ChoiceValue, Source
 from consent.services import record_choice
-from delivery.models import CaughtMessage, ServiceMessage
+from delivery.models import CaughtMessage, MessageStatus, ServiceMessage
 from delivery.refusals import welcome_back
 from delivery.services import suppress
 from intake.models import Import, ImportIssue
@@ -119,6 +122,44 @@ def test_s8_the_last_open_day_counts_where_the_website_keeps_it_and_that_there_i
     assert asked(cast, rule, now) == {"silent", "opened"}
 
 
+def the_questions_left(bakery: Organization) -> None:
+    with tenant(bakery.pk):
+        ServiceMessage.objects.filter(status=MessageStatus.QUEUED).update(status=MessageStatus.SENT)
+
+
+def test_u6_whoever_was_never_asked_since_no_mail_left_is_asked_anew(
+    cast: Cast, rule: InactivityRule, people: dict[str, Participant], now: datetime
+) -> None:
+    bakery, over = cast.bakery, now + timedelta(days=31)
+    with tenant(bakery.pk):
+        switch_rule(bakery, rule, on=True, actor=cast.dana, now=now)
+    apply_rule(bakery, rule, now=now)
+    with tenant(bakery.pk):
+        # One waits for a server that is away; the other was given up, as its time had passed.
+        given_up = ServiceMessage.objects.filter(participant=people["silent"])
+        assert given_up.update(status=MessageStatus.CANCELLED) == 1
+    again = apply_rule(bakery, rule, now=over)
+    assert (again.asked, again.ended) == (2, 0)
+    the_questions_left(bakery)
+    assert apply_rule(bakery, rule, now=over + timedelta(days=29)).ended == 0
+    assert apply_rule(bakery, rule, now=over + timedelta(days=31)).ended == 2
+
+
+def test_c9_the_question_leads_to_the_choice_in_the_language_of_the_person(
+    cast: Cast, client: Client, rule: InactivityRule, people: dict[str, Participant], now: datetime
+) -> None:
+    with tenant(cast.bakery.pk):
+        switch_rule(cast.bakery, rule, on=True, actor=cast.dana, now=now)
+        Participant.objects.filter(pk=people["silent"].pk).update(locale="fr_BE")
+    apply_rule(cast.bakery, rule, now=now)
+    with tenant(cast.bakery.pk):
+        text = ServiceMessage.objects.get(participant=people["silent"]).text
+    found = re.search(r"Ce qui est mesuré, et votre choix: http\S+(/p/\S+)", text)
+    assert found
+    page = client.get(found[1]).content.decode()
+    assert "s…@b….example" in page
+
+
 def test_u6_nobody_is_put_out_before_their_time_or_while_the_rule_is_off(
     cast: Cast, rule: InactivityRule, people: dict[str, Participant], now: datetime
 ) -> None:
@@ -126,6 +167,7 @@ def test_u6_nobody_is_put_out_before_their_time_or_while_the_rule_is_off(
     with tenant(bakery.pk):
         switch_rule(bakery, rule, on=True, actor=cast.dana, now=now)
     assert apply_rule(bakery, rule, now=now).asked == 2
+    the_questions_left(bakery)
     early = apply_rule(bakery, rule, now=now + timedelta(days=29))
     assert (early.asked, early.ended) == (0, 0)
     with tenant(bakery.pk):
