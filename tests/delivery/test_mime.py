@@ -165,7 +165,7 @@ NOT_ONE_ADDRESS += ["zoë@b.example", "ana <a@b.example>", '"a"@b.example', ".a@
 
 
 @pytest.mark.parametrize("address", NOT_ONE_ADDRESS)
-def test_an_address_that_is_not_exactly_one_is_refused(address: str) -> None:
+def test_s10_an_address_that_is_not_exactly_one_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match=r"header|label"):
         build_message(headers(to_email=address), text="", html="")
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owne
 MARKER = "bakery-secret-7f3a"
 
 
-def test_a_query_that_forgets_the_organization(cast: Cast, now: datetime) -> None:
+def test_u5_a_query_that_forgets_the_organization(cast: Cast, now: datetime) -> None:
     """Shown by a page of the console whose own filter is gone."""
     make_participant(cast.bakery, f"{MARKER}@home.example", now=now)
     assert MARKER not in unfiltered_list(cast.cleo)
@@ -35,7 +35,7 @@ def test_a_query_that_forgets_the_organization(cast: Cast, now: datetime) -> Non
     and os.environ.get("PLI_REQUIRE_BROWSER") != "1",
     reason="pgbouncer is not installed here",
 )
-def test_behind_a_pooler_that_hands_connections_on(cast: Cast, now: datetime, tmp_path: Path) -> None:
+def test_u5_behind_a_pooler_that_hands_connections_on(cast: Cast, now: datetime, tmp_path: Path) -> None:
     """pgbouncer in transaction mode: an organization that is set for longer than a transaction is the next one's."""
     for organization in (cast.bakery, cast.cinema):
         make_participant(organization, f"of-{organization.pk}@home.example", now=now)
