@@ -20,9 +20,10 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Organization
 from campaigns.forecasts import CopyClass, Forecast, decided_for, title_of
-from campaigns.lint import review_draft
+from campaigns.lint import review_shown
 from campaigns.models import Email
 from campaigns.selectors import is_exempt_approved
+from consent.grounds import Decided
 from delivery.composing import Composer
 from delivery.models import ContentSnapshot, Mailing
 from delivery.outbox import Claimed, Person
@@ -55,14 +56,17 @@ class Example:
         return title_of(self.copy.opens, self.copy.clicks)
 
 
-def example_of(organization: Organization, email: Email, copy: CopyClass, *, now: datetime) -> Example | None:
+def example_of(
+    organization: Organization, email: Email, copy: CopyClass, *, now: datetime, is_version: bool = False
+) -> Example | None:
     """The message that the person who stands for a class would get; None when it cannot be written."""
-    review = review_draft(organization, email)
+    review = review_shown(organization, email)
     person = Participant.objects.filter(organization=organization, pk=copy.example or 0).first()
     if review.compiled is None or person is None:
         return None
     try:
-        data = _compose(organization, email, review.compiled, person, now=now)
+        decided = decided_for(organization, email, [person.pk], now=now, is_version=is_version)[person.pk]
+        data = _compose(organization, email, review.compiled, person, decided, now=now)
     except (TemplateError, ValueError):
         return None
     return Example(copy, person, data)
@@ -78,9 +82,14 @@ def two_classes(predicted: Forecast, *, left: str, right: str) -> tuple[CopyClas
 
 
 def _compose(
-    organization: Organization, email: Email, compiled: CompiledEmail, person: Participant, *, now: datetime
+    organization: Organization,
+    email: Email,
+    compiled: CompiledEmail,
+    person: Participant,
+    decided: Decided,
+    *,
+    now: datetime,
 ) -> bytes:
-    decided = decided_for(organization, email, [person.pk], now=now)[person.pk]
     claimed = Claimed(
         id=0,
         reference=REFERENCE,

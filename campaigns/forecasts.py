@@ -23,6 +23,7 @@ from campaigns.selectors import audience_of, is_exempt_approved, many_people
 from consent.reasons import REASONS
 from consent.rules import Kind, Level, Reason, Untracked
 from consent.selectors import Decided, country_name, decisions_for
+from delivery.measuring import without_totals
 from delivery.models import Purpose
 from delivery.rules import needs_subscription
 from participants.models import Participant
@@ -191,10 +192,10 @@ def untracked_of(email: Email) -> Untracked | None:
 
 
 def decided_for(
-    organization: Organization, email: Email, people: Sequence[int], *, now: datetime
+    organization: Organization, email: Email, people: Sequence[int], *, now: datetime, is_version: bool = False
 ) -> dict[int, Decided]:
-    """What would be measured of people's copies if they left now."""
-    return decisions_for(
+    """What would be measured of people's copies if they left now. ``is_version``: as those of an A/B test."""
+    decided = decisions_for(
         organization,
         email.campaign.website,
         people,
@@ -204,6 +205,7 @@ def decided_for(
         subscribed_mail=email.topic_id is not None and needs_subscription(email.purpose),
         untracked=untracked_of(email),
     )
+    return without_totals(decided) if is_version else decided
 
 
 # --- Counting ---------------------------------------------------------------------------------------------------------
@@ -218,9 +220,16 @@ SELECT min(audience.id), count(*)
 """
 
 
-def forecast(organization: Organization, email: Email, *, now: datetime, narrowing: Narrowing = EVERYBODY) -> Forecast:
+def forecast(
+    organization: Organization,
+    email: Email,
+    *,
+    now: datetime,
+    narrowing: Narrowing = EVERYBODY,
+    is_version: bool = False,
+) -> Forecast:
     """Of the audience: of how many people is measured what, by class, rule and country."""
-    return count_decisions(_decided_groups(organization, email, narrowing, now=now))
+    return count_decisions(_decided_groups(organization, email, narrowing, now=now, is_version=is_version))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,10 +241,13 @@ class Group:
     decided: Decided
 
 
-def _decided_groups(organization: Organization, email: Email, narrowing: Narrowing, *, now: datetime) -> list[Group]:
+def _decided_groups(
+    organization: Organization, email: Email, narrowing: Narrowing, *, now: datetime, is_version: bool
+) -> list[Group]:
     people = audience_of(organization, email, now=now, narrowing=narrowing)
     rows = _count_groups(people, email.campaign.website)
-    decided = decided_for(organization, email, [example for example, _people in rows], now=now)
+    examples = [example for example, _people in rows]
+    decided = decided_for(organization, email, examples, now=now, is_version=is_version)
     return [Group(example, number, decided[example]) for example, number in rows]
 
 

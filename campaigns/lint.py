@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache as once
+from hashlib import sha256
 from itertools import count
+
+from django.conf import settings
+from django.core.cache import cache
+from django.utils.crypto import salted_hmac
+from django.utils.translation import get_language
+from redis.exceptions import RedisError
 
 from accounts.models import Organization
 from campaigns.models import Email, FunctionalLink
+from campaigns.questions import questions_of
 from campaigns.rendering import FIELD_LABELS, about_person, about_sender, check_draft, email_source
 from campaigns.selectors import people_to_preview
 from delivery.lint import Finding, Recipient, lint_email
@@ -17,6 +27,8 @@ from delivery.rendering import CONSENT, PREFERENCES, UNSUBSCRIBE, WEB_VERSION, C
 
 # Real people whose copies are compared, beside the made-up ones.
 REAL_PEOPLE = 12
+# All that a review depends on is in the name that it is kept under, so none is ever out of date.
+KEPT_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,51 @@ def review_draft(organization: Organization, email: Email) -> Review:
     # The lint says the same of the same line, with its place and a cure.
     problems = [one for one in faults if not (isinstance(one, AddressError) and one.line in told)]
     return Review(compiled, [f"{FIELD_LABELS[one.field]}: {one}" for one in problems], findings)
+
+
+# --- For pages, which ask at each opening -----------------------------------------------------------------------------
+
+
+def review_shown(organization: Organization, email: Email) -> Review:
+    """As ``review_draft``, and kept for as long as nothing of it changes. What sends an email does not rely on it."""
+    name = name_of_review(organization, email)
+    with suppress(RedisError, OSError):
+        kept = cache.get(name)
+        if isinstance(kept, Review):
+            return kept
+    review = review_draft(organization, email)
+    if not _shows_a_copy(review):
+        with suppress(RedisError, OSError):
+            cache.set(name, review, timeout=KEPT_SECONDS)
+    return review
+
+
+def name_of_review(organization: Organization, email: Email) -> str:
+    """Told from everything that goes into a review; nobody can tell from it what that was."""
+    written = (email.subject, email.preheader, email.body, email.text)
+    questions = [(one.number, one.text, one.options) for one in questions_of(email)]
+    people = list(_recipients(organization, email))
+    asked = (organization.pk, get_language(), written, questions, email_source(email), people, _declared(email))
+    return f"review:{_release()}:{salted_hmac('campaigns.lint', repr(asked), algorithm='sha256').hexdigest()}"
+
+
+def _shows_a_copy(review: Review) -> bool:
+    """Whether a finding quotes somebody's copy, since no place in the source makes what it found."""
+    return any(one.line is None and one.snippet for one in review.findings)
+
+
+@once
+def _release() -> str:
+    """Another release of the code may find something else."""
+    digest = sha256()
+    for app in ("campaigns", "delivery", "tracking"):
+        for path in sorted((settings.BASE_DIR / app).rglob("*")):
+            if path.suffix in (".py", ".toml"):
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+# --- In words ---------------------------------------------------------------------------------------------------------
 
 
 def said(finding: Finding) -> str:

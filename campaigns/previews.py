@@ -11,6 +11,7 @@ from django.conf import settings
 
 from accounts.models import Organization
 from campaigns.forecasts import CopyClass, Forecast, decided_for, forecast, levels_of, title_of
+from campaigns.lint import review_shown
 from campaigns.models import Email
 from campaigns.rendering import FIELD_LABELS, about_person, about_sender, compile_draft, sender_of
 from common.keys import encode_key, link_secrets
@@ -72,11 +73,17 @@ class Preview:
 
 
 def render_preview(
-    organization: Organization, email: Email, *, participant: Participant | None = None, now: datetime
+    organization: Organization,
+    email: Email,
+    *,
+    participant: Participant | None = None,
+    now: datetime,
+    is_version: bool = False,
 ) -> Preview:
     """Every class of copy that would leave now, filled for a person or for an example of one."""
-    predicted = forecast(organization, email, now=now)
-    compiled, problems = compile_draft(email)
+    predicted = forecast(organization, email, now=now, is_version=is_version)
+    compiled = review_shown(organization, email).compiled
+    problems = compile_draft(email)[1] if compiled is None else []
     filled: dict[str, FilledEmail] = {}
     if compiled is not None:
         try:
@@ -85,7 +92,7 @@ def render_preview(
             }
         except TemplateError as problem:
             problems = [f"{FIELD_LABELS[problem.field]}: {problem}"]
-    opens_sentence, clicks_sentence = _why(organization, email, participant, now=now)
+    opens_sentence, clicks_sentence = _why(organization, email, participant, now=now, is_version=is_version)
     return Preview(
         sender=sender_of(email),
         forecast=predicted,
@@ -101,7 +108,7 @@ def render_preview(
 
 def copy_html(organization: Organization, email: Email, *, name: str, participant: Participant | None) -> str | None:
     """The HTML of one class of copies; None when there is no such class or the email cannot be shown."""
-    compiled, _problems = compile_draft(email)
+    compiled = review_shown(organization, email).compiled
     levels = levels_of(name)
     if compiled is None or levels is None:
         return None
@@ -136,11 +143,11 @@ def _copy(copy: CopyClass, filled: FilledEmail, compiled: CompiledEmail) -> Prev
 
 
 def _why(
-    organization: Organization, email: Email, participant: Participant | None, *, now: datetime
+    organization: Organization, email: Email, participant: Participant | None, *, now: datetime, is_version: bool
 ) -> tuple[_StrPromise | str, _StrPromise | str]:
     if participant is None:
         return "", ""
-    decided = decided_for(organization, email, [participant.pk], now=now)
+    decided = decided_for(organization, email, [participant.pk], now=now, is_version=is_version)
     decision = decided[participant.pk].decision
     return REASONS[decision.opens_reason], REASONS[decision.clicks_reason]
 

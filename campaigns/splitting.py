@@ -33,6 +33,12 @@ def variants_of(test: SplitTest) -> list[Variant]:
     return list(test.variants.order_by("letter"))
 
 
+def versions_of(email: Email, test: SplitTest | None) -> dict[str, Email]:
+    """What may be looked at before it is sent, by letter: under "" the email itself, then each version of its test."""
+    variants = variants_of(test) if test is not None else []
+    return {"": email} | {variant.letter: version_of(email, variant) for variant in variants}
+
+
 def _slot(test: SplitTest) -> Func:
     """``rules.slot_of`` in SQL."""
     return Func(

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
 from campaigns.forecasts import untracked_of
-from campaigns.lint import review_draft
+from campaigns.lint import review_draft, review_shown
 from campaigns.models import Email, EmailKind, Launch
 from campaigns.rendering import data_of, standing_problems
 from campaigns.selectors import is_exempt_approved
@@ -72,7 +72,7 @@ def send_transactional(
 
 def why_not_transactional(organization: Organization, email: Email, *, now: datetime) -> list[str]:
     """Every reason why an email cannot be sent to single people; empty when it can."""
-    return _problems(organization, email, now=now) + review_draft(organization, email).all_problems
+    return _problems(organization, email, now=now) + review_shown(organization, email).all_problems
 
 
 def _call(email: Email, participant: Participant, data: Mapping[str, object], key: str) -> Call:

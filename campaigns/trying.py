@@ -30,25 +30,28 @@ from delivery.templating import TemplateError
 from participants.models import Participant
 
 KIND = "test"
-MARK = "[Test]"
+MARK = "Test"
 _NEVER_MEASURED = Decided(Decision(Level.NONE, Level.NONE, Reason.TEST_SEND, Reason.TEST_SEND), "", None)
 
 
-def send_test(organization: Organization, email: Email, group: TrialGroup, *, now: datetime) -> int:
+def send_test(organization: Organization, email: Email, group: TrialGroup, *, now: datetime, letter: str = "") -> int:
     """Send a test of an email, as it is now, to each address of a group; returns how many.
 
+    With a ``letter`` the email is as that version of its A/B test has it (``splitting.version_of``), and says so.
     Raises LaunchRefused with every reason why the email cannot be written. Nobody has to be in its audience yet.
     """
     review = review_draft(organization, email)
     problems = review.all_problems + sender_problems(organization, email, now=now)
     if review.compiled is None or problems:
         raise LaunchRefused(problems)
-    compiled = replace(review.compiled, subject=f"{MARK} {review.compiled.subject}")
+    mark = f"[{MARK} {letter}]" if letter else f"[{MARK}]"
+    compiled = replace(review.compiled, subject=f"{mark} {review.compiled.subject}")
+    name = f"{email.name} ({letter})" if letter else email.name
     composer = Composer(unsaved_mailing(organization, email, compiled, now=now))
     with tenant(organization.pk):
         addresses = list(TrialAddress.objects.filter(organization=organization, group=group).order_by("pk"))
         try:
-            written = [_write(organization, email, composer, one, now=now) for one in addresses]
+            written = [_write(organization, email, name, composer, one, now=now) for one in addresses]
         except (TemplateError, ValueError) as error:
             raise LaunchRefused([str(error)]) from error
         ServiceMessage.objects.bulk_create(written)
@@ -67,7 +70,7 @@ def _kind(email: Email) -> str:
 
 
 def _write(
-    organization: Organization, email: Email, composer: Composer, address: TrialAddress, *, now: datetime
+    organization: Organization, email: Email, name: str, composer: Composer, address: TrialAddress, *, now: datetime
 ) -> ServiceMessage:
     claimed = Claimed(
         id=0,
@@ -90,7 +93,7 @@ def _write(
         to_email=address.email,
         kind=_kind(email),
         language=language_of(email),
-        subject=_("Test of “%(name)s”") % {"name": email.name},
+        subject=_("Test of “%(name)s”") % {"name": name},
         mime=outgoing.data,
         reference=claimed.reference,
         due_at=now,

@@ -6,7 +6,7 @@ those of any launch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Organization, User
 from campaigns.forecasts import Forecast, KindForecast
 from campaigns.launches import Options, create_launch, expand_audience, first_moment, lock_email, sent_meanwhile
-from campaigns.lint import review_draft
+from campaigns.lint import Review, review_draft, review_shown
 from campaigns.models import Email, EmailKind, Launch, Measure, Otherwise, Question, SplitTest, Variant
 from campaigns.questions import are_asked
 from campaigns.refusals import CampaignRefused, LaunchRefused
@@ -190,7 +190,7 @@ def launch_test(
         starts_at = first_moment(organization, current, options, now=now)
         problems = problems_of(organization, current, starts_at=starts_at, now=now, narrowing=narrowing)
         problems += problems_of_test(current, test, has_local_time=local_at is not None, repeats=repeats)
-        compiled, faults = _compile_versions(organization, current, test)
+        compiled, faults = _compile_versions(organization, current, test, review_draft)
         if problems or faults:
             raise LaunchRefused(problems + faults)
         launches = [
@@ -213,12 +213,12 @@ def launch_test(
 
 
 def _compile_versions(
-    organization: Organization, email: Email, test: SplitTest
+    organization: Organization, email: Email, test: SplitTest, look: Callable[[Organization, Email], Review]
 ) -> tuple[dict[str, CompiledEmail], list[str]]:
     compiled: dict[str, CompiledEmail] = {}
     faults = []
     for variant in variants_of(test):
-        review = review_draft(organization, version_of(email, variant))
+        review = look(organization, version_of(email, variant))
         faults += [
             _("Version %(letter)s: %(problem)s") % {"letter": variant.letter, "problem": problem}
             for problem in review.all_problems
@@ -272,7 +272,7 @@ def outlook_of(
     counting = smallest
     if kind is not None:
         counting = smallest * _one_by_one(kind) // max(predicted.total, 1)
-    _compiled, faults = _compile_versions(organization, email, test)
+    _compiled, faults = _compile_versions(organization, email, test, review_shown)
     return Outlook(test, people, counting, problems_of_test(email, test) + faults)
 
 

@@ -25,6 +25,7 @@ from accounts.signed_in import member_of, organization_of, role_of
 from campaigns import services
 from campaigns.admin.base import StatusFilter, role_may_not_change
 from campaigns.admin.exempting import ExemptPagesAdmin
+from campaigns.admin.launching import shown_version
 from campaigns.admin.one_person import OnePersonPagesAdmin, one_person_context
 from campaigns.admin.replying import QuestionPagesAdmin
 from campaigns.admin.testing import VersionPagesAdmin
@@ -200,14 +201,18 @@ class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin, QuestionPagesAdmin, Vers
     def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """What this email would look like and measure if it were sent now. Nothing here is measured (rule S14)."""
         email, organization, now = self.find_or_404(request, pk), organization_of(request), timezone.now()
+        shown = shown_version(organization, email, request.GET.get("version", ""))
         search = request.GET.get("address", "").strip()
         person = self._person(request, address=search)
         if search and person is None:
             messages.warning(request, _("Nobody of yours has this address; an example person is shown."))
         context = {
             **self.page_context(request, email, _("Preview of “%(name)s”") % {"name": email.name}),
-            **self.lint_context(request, email),
-            "preview": render_preview(organization, email, participant=person, now=now),
+            **self.lint_context(request, shown.email),
+            "preview": render_preview(
+                organization, shown.email, participant=person, now=now, is_version=shown.is_version
+            ),
+            "shown": shown,
             "person": person,
             "people": people_to_preview(organization, email) if _may_see_people(request) else [],
             "search": search,
@@ -224,7 +229,8 @@ class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin, QuestionPagesAdmin, Vers
         """One copy alone, for a sandboxed frame: no script, no form, and no picture of ours but those of the design."""
         email, organization = self.find_or_404(request, pk), organization_of(request)
         person = self._person(request, address="")
-        html = copy_html(organization, email, name=copy, participant=person)
+        shown = shown_version(organization, email, request.GET.get("version", ""))
+        html = copy_html(organization, shown.email, name=copy, participant=person)
         if html is None:
             raise Http404
         # Pictures of the design, and the pixel that counts nothing.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -19,20 +21,44 @@ from accounts.signed_in import member_of, organization_of
 from campaigns import services
 from campaigns.admin.base import ArchivableAdmin, role_may_not_change
 from campaigns.asking import count_asking
-from campaigns.comparing import compare, example_of, two_classes
-from campaigns.forecasts import Forecast, forecast
+from campaigns.comparing import Example, compare, example_of, two_classes
+from campaigns.forecasts import CopyClass, Forecast, forecast
 from campaigns.forms import SendForm
-from campaigns.lint import links_of, review_draft
+from campaigns.lint import links_of, review_shown
 from campaigns.models import Campaign, Email, EmailKind, FunctionalLinkKind, Launch, Segment, TrialGroup
 from campaigns.rendering import problems_of, sender_of
 from campaigns.segments import Narrowing
 from campaigns.selectors import get_campaign, get_segment, get_test_group, launches_of
+from campaigns.splitting import versions_of
 from campaigns.trying import latest_tests, send_test
 from campaigns.variants import Outlook, draft_of, launch_test, outlook_of
 from delivery.rules import needs_subscription
 
 # Reports are an app above this one; the console's site puts them here.
 REPORT = "/console/reports/{launch_id}/"
+COMPARISON = "/console/reports/compare/"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a page shows of an email: the email itself, or the email as a version of its A/B test has it."""
+
+    email: Email
+    letter: str
+    # Of all versions that could be shown; none where there is no test.
+    letters: list[str]
+
+    @property
+    def is_version(self) -> bool:
+        return bool(self.letter)
+
+
+def shown_version(organization: Organization, email: Email, letter: str) -> Shown:
+    """The version of a letter, by default the email itself. A letter that no version has any more is not found."""
+    versions = versions_of(email, draft_of(organization, email))
+    if letter not in versions:
+        raise Http404
+    return Shown(versions[letter], letter, [one for one in versions if one])
 
 
 class LaunchPagesAdmin(ArchivableAdmin):
@@ -99,10 +125,11 @@ class LaunchPagesAdmin(ArchivableAdmin):
             )
         predicted = forecast(organization, email, now=now, narrowing=narrowing)
         is_request = email.kind == EmailKind.CONSENT_REQUEST
+        shown = shown_version(organization, email, "")
         context = {
             **self.page_context(request, email, _("Send “%(name)s”") % {"name": email.name}),
             **checked,
-            **self._comparison(request, email, predicted, only_differences=True),
+            **self._comparison(request, shown, predicted, narrowing, only_differences=True),
             "form": form,
             "split": split_context(organization, email, predicted, narrowing, now=now),
             # What the privacy check found stands in its own section.
@@ -128,8 +155,9 @@ class LaunchPagesAdmin(ArchivableAdmin):
         group = get_test_group(organization, _number(request.POST.get("group", "")))
         if group is None:
             raise Http404
+        shown = shown_version(organization, email, request.POST.get("version", ""))
         try:
-            number = send_test(organization, email, group, now=timezone.now())
+            number = send_test(organization, shown.email, group, now=timezone.now(), letter=shown.letter)
         except services.LaunchRefused as refusal:
             for problem in refusal.problems:
                 messages.error(request, problem)
@@ -146,11 +174,12 @@ class LaunchPagesAdmin(ArchivableAdmin):
         """The exact messages of people of two classes. Nothing is sent or measured (rule S14)."""
         email, organization = self.find_or_404(request, pk), organization_of(request)
         narrowing = _narrowing(request, organization, email)
-        predicted = forecast(organization, email, now=timezone.now(), narrowing=narrowing)
+        shown = shown_version(organization, email, request.GET.get("version", ""))
+        predicted = _forecast_of(organization, shown, narrowing, now=timezone.now())
         only = request.GET.get("only") == "1"
         context = {
             **self.page_context(request, email, _("Messages of “%(name)s”, side by side") % {"name": email.name}),
-            **self._comparison(request, email, predicted, only_differences=only),
+            **self._comparison(request, shown, predicted, narrowing, only_differences=only),
             "classes": [one for one in predicted.classes if one.example is not None],
             "only_differences": only,
             "narrowing": narrowing,
@@ -158,26 +187,29 @@ class LaunchPagesAdmin(ArchivableAdmin):
         return TemplateResponse(request, "campaigns/email_compare.html", context)
 
     def _comparison(
-        self, request: HttpRequest, email: Email, predicted: Forecast, *, only_differences: bool
+        self, request: HttpRequest, shown: Shown, predicted: Forecast, narrowing: Narrowing, *, only_differences: bool
     ) -> dict[str, Any]:
-        organization, now = organization_of(request), timezone.now()
         classes = two_classes(predicted, left=request.GET.get("left", ""), right=request.GET.get("right", ""))
-        left, right = (one and example_of(organization, email, one, now=now) for one in classes)
+        left, right = (one and _example_of(organization_of(request), shown, one, now=timezone.now()) for one in classes)
         sections = []
         if left and right:
             sections = compare(left.data, right.data, only_differences=only_differences)
-        return {"left": left, "right": right, "sections": sections}
+        chosen = [narrowing.query, urlencode({"version": shown.letter}) if shown.letter else ""]
+        query = "&".join(filter(None, chosen))
+        return {"left": left, "right": right, "sections": sections, "shown": shown, "query": query}
 
     def message_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
         """The message of one class, as a file that mail programs open."""
         email, organization, now = self.find_or_404(request, pk), organization_of(request), timezone.now()
-        predicted = forecast(organization, email, now=now, narrowing=_narrowing(request, organization, email))
+        shown = shown_version(organization, email, request.GET.get("version", ""))
+        predicted = _forecast_of(organization, shown, _narrowing(request, organization, email), now=now)
         classes = {one.name: one for one in predicted.classes if one.example is not None}
-        example = example_of(organization, email, classes[name], now=now) if name in classes else None
+        example = _example_of(organization, shown, classes[name], now=now) if name in classes else None
         if example is None:
             raise Http404
         response = HttpResponse(example.data, content_type="message/rfc822")
-        response["Content-Disposition"] = f'attachment; filename="email-{email.pk}-{name}.eml"'
+        file_name = "-".join(filter(None, ["email", str(email.pk), shown.letter, name]))
+        response["Content-Disposition"] = f'attachment; filename="{file_name}.eml"'
         response["Cache-Control"] = "no-store"
         return response
 
@@ -185,7 +217,7 @@ class LaunchPagesAdmin(ArchivableAdmin):
 
     def lint_context(self, request: HttpRequest, email: Email) -> dict[str, Any]:
         return {
-            "review": review_draft(organization_of(request), email),
+            "review": review_shown(organization_of(request), email),
             "functional_links": links_of(email),
             "link_kinds": FunctionalLinkKind.choices,
             "may_declare": not role_may_not_change(self, request) and email.archived_at is None,
@@ -199,6 +231,14 @@ class LaunchPagesAdmin(ArchivableAdmin):
             "email": email,
             "may_change": not role_may_not_change(self, request),
         }
+
+
+def _forecast_of(organization: Organization, shown: Shown, narrowing: Narrowing, *, now: datetime) -> Forecast:
+    return forecast(organization, shown.email, now=now, narrowing=narrowing, is_version=shown.is_version)
+
+
+def _example_of(organization: Organization, shown: Shown, copy: CopyClass, *, now: datetime) -> Example | None:
+    return example_of(organization, shown.email, copy, now=now, is_version=shown.is_version)
 
 
 # --- The audience -----------------------------------------------------------------------------------------------------

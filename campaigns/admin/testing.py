@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts.signed_in import member_of, organization_of
 from campaigns.admin.base import role_may_not_change
-from campaigns.admin.launching import REPORT, LaunchPagesAdmin
+from campaigns.admin.launching import COMPARISON, REPORT, LaunchPagesAdmin
 from campaigns.models import Email, Measure, Otherwise, SplitTest
 from campaigns.questions import questions_of
 from campaigns.refusals import CampaignRefused
@@ -61,6 +62,7 @@ class VersionPagesAdmin(LaunchPagesAdmin):
         context = {
             **self.page_context(request, email, _("A/B test of “%(name)s”") % {"name": email.name}),
             "draft": test,
+            "kept": [variant.letter for variant in variants_of(test)] if test is not None else [],
             "tests": tests_of(organization, email),
             "typed": typed,
             "versions": list(zip(LETTERS, typed["wordings"], strict=False)),
@@ -105,6 +107,7 @@ class VersionPagesAdmin(LaunchPagesAdmin):
             "result": result,
             "rows": _rows(result),
             "words": verdict_words(result),
+            "reports": f"{COMPARISON}?{urlencode({'launch': [launch.pk for launch in result.launches]}, doseq=True)}",
             "rest_report": REPORT.format(launch_id=result.rest.pk) if result.rest else "",
             "is_decided_by_numbers": bool(result.verdict.winner) and not result.is_early,
         }

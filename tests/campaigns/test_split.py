@@ -316,6 +316,8 @@ def test_a_test_is_written_sent_and_decided_in_the_console(cast: Cast, email: Em
     tested = address(email, "split_test", test.pk)
     finish(cast, launches, timezone.now())
     assert "too early" in ben.get(tested).content.decode()
+    reports = "&amp;".join(f"launch={one.pk}" for one in launches)
+    assert f"/console/reports/compare/?{reports}" in ben.get(tested).content.decode()
     assert ben.post(tested, {"letter": "B"}).status_code == 403
     assert signed_in(cast.cleo).get(tested).status_code == 404
     assert max_.post(tested, {"letter": "Z"}).status_code == 302
