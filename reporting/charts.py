@@ -9,6 +9,7 @@ from datetime import datetime
 from django.utils import formats
 from django.utils.translation import gettext as _
 
+from campaigns.replies import QuestionCount
 from reporting.reports import TimePoint
 from reporting.rules import Rate
 
@@ -39,9 +40,24 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeBar:
+    """Of a single hour or day, which would be a dot as a line. It stands on the floor, and is named above."""
+
+    look: str
+    label: str
+    x: float
+    y: float
+    high: float
+    wide: int
+
+
+@dataclass(frozen=True, slots=True)
 class TimeChart:
+    """Lines; or bars, where there is one moment only."""
+
     title: str
     lines: tuple[Line, ...]
+    bars: tuple[TimeBar, ...]
     below: tuple[Tick, ...]
     beside: tuple[Tick, ...]
     width: int = WIDTH
@@ -60,15 +76,19 @@ def time_chart(points: Sequence[TimePoint], *, by_day: bool, opens: bool, clicks
         series.append((_("Clicks"), "clicks", [point.clicks for point in points]))
     if not points or not series:
         return None
-    top = _round_up(max(max(numbers) for _label, _look, numbers in series))
-    across = (WIDTH - LEFT - RIGHT) / max(1, len(points) - 1)
+    alone = len(points) == 1
+    most = max(max(numbers) for _label, _look, numbers in series)
+    # Above a bar stands what it says.
+    top = _round_up(most + most // 8 + 1 if alone else most)
+    wide = WIDTH - LEFT - RIGHT
+    start, across = (LEFT + wide / 2, 0.0) if alone else (float(LEFT), wide / (len(points) - 1))
     down = (HEIGHT - TOP - BOTTOM) / top
 
     def place(number: int, value: int) -> tuple[float, float]:
-        return round(LEFT + number * across, 1), round(HEIGHT - BOTTOM - value * down, 1)
+        return round(start + number * across, 1), round(HEIGHT - BOTTOM - value * down, 1)
 
     lines = []
-    for label, look, numbers in series:
+    for label, look, numbers in [] if alone else series:
         placed = tuple(place(number, value) for number, value in enumerate(numbers))
         marks = placed if len(placed) <= MOST_MARKS else ()
         lines.append(Line(label, look, " ".join(f"{x},{y}" for x, y in placed), marks))
@@ -81,7 +101,27 @@ def time_chart(points: Sequence[TimePoint], *, by_day: bool, opens: bool, clicks
         Tick(place(0, value)[1], str(formats.number_format(value, force_grouping=True)))
         for value in range(0, top + 1, max(1, top // 4))
     )
-    return TimeChart(_("Opens and clicks over time"), tuple(lines), below, beside)
+    bars = _bars([(label, look, *place(0, numbers[0]), numbers[0]) for label, look, numbers in series]) if alone else ()
+    return TimeChart(_("Opens and clicks over time"), tuple(lines), bars, below, beside)
+
+
+BAR, BETWEEN_BARS = 96, 104
+
+
+def _bars(series: Sequence[tuple[str, str, float, float, int]]) -> tuple[TimeBar, ...]:
+    """Beside each other, around the middle."""
+    first = -(len(series) * (BAR + BETWEEN_BARS) - BETWEEN_BARS) / 2
+    return tuple(
+        TimeBar(
+            look=look,
+            label=f"{label}: {formats.number_format(value, force_grouping=True)}",
+            x=round(middle + first + place * (BAR + BETWEEN_BARS), 1),
+            y=y,
+            high=round(HEIGHT - BOTTOM - y, 1),
+            wide=BAR,
+        )
+        for place, (label, look, middle, y, value) in enumerate(series)
+    )
 
 
 def _moment(at: datetime, *, by_day: bool) -> str:
@@ -176,10 +216,17 @@ class CountBar:
 
 @dataclass(frozen=True, slots=True)
 class CountChart:
+    """Numbers of people below each other."""
+
     title: str
     bars: tuple[CountBar, ...]
     height: int
     width: int = WIDTH
+
+
+def replies_chart(counted: QuestionCount) -> CountChart | None:
+    """What readers answered to one question."""
+    return count_chart(counted.question.text, [(answer.label, answer.people) for answer in counted.answers])
 
 
 def count_chart(title: str, counts: Sequence[tuple[str, int]]) -> CountChart | None:

@@ -13,13 +13,14 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Organization
 from campaigns.models import Campaign, Email, Launch
-from reporting.charts import RateChart, TimeChart, rate_chart, time_chart
+from campaigns.replies import QuestionCount
+from reporting.charts import CountChart, RateChart, TimeChart, rate_chart, replies_chart, time_chart
 from reporting.figures import Figures
 from reporting.reports import TimePoint, get_launch, launches_of, report_launch, report_several
-from reporting.tables import Table, comparison_table, launch_tables, several_tables
+from reporting.tables import Table, comparison_table, launch_tables, replies_table, several_tables
 from websites.models import Website
 
-Chart = TimeChart | RateChart
+Chart = TimeChart | RateChart | CountChart
 RATES = gettext_lazy("Rates are of people who could be measured. What could not be measured is said, and is no zero.")
 
 
@@ -58,7 +59,7 @@ def launch_document(organization: Organization, launch_id: int, *, now: datetime
         (_("Sent on"), _moment(launch.mailing.not_before)),
         *_common_facts(organization, report.hits_until, now=now),
     )
-    charts = _time_charts(report.timeline, report.figures, by_day=report.by_day)
+    charts = _charts(report.timeline, report.figures, report.replies, by_day=report.by_day)
     return Document(str(launch), facts, tuple(launch_tables(report)), charts, now)
 
 
@@ -76,13 +77,13 @@ def several_document(
         (_("Emails"), _("%(number)s, launched in the last %(days)s days") % {"number": len(launches), "days": days}),
         *_common_facts(organization, report.hits_until, now=now),
     )
-    charts = _time_charts(report.timeline, report.figures, by_day=report.by_day)
+    charts = _charts(report.timeline, report.figures, report.replies, by_day=report.by_day)
     return Document(title, facts, tuple(several_tables(report)), charts, now)
 
 
 def comparison_document(organization: Organization, launches: Sequence[Launch], *, now: datetime) -> Document:
     """Emails beside each other, in their order."""
-    report = report_several(organization, launches)
+    report = report_several(organization, launches, whole=False)
     named = [(str(one.launch), one.figures) for one in report.launches]
     drawn = (
         ("opens", rate_chart(_("Opened, of those who could be measured"), [(n, f.opens.people) for n, f in named])),
@@ -138,6 +139,10 @@ def _moment(moment: datetime) -> str:
     return str(formats.date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT"))
 
 
-def _time_charts(points: Sequence[TimePoint], figures: Figures, *, by_day: bool) -> tuple[tuple[str, Chart], ...]:
-    chart = time_chart(points, by_day=by_day, opens=figures.opens.base > 0, clicks=figures.clicks.base > 0)
-    return (("time", chart),) if chart is not None else ()
+def _charts(
+    points: Sequence[TimePoint], figures: Figures, replies: Sequence[QuestionCount], *, by_day: bool
+) -> tuple[tuple[str, Chart], ...]:
+    """What the page draws. Answers have the name of their table."""
+    over_time = time_chart(points, by_day=by_day, opens=figures.opens.base > 0, clicks=figures.clicks.base > 0)
+    answers = [(replies_table(one).key, replies_chart(one)) for one in replies]
+    return tuple((name, chart) for name, chart in [("time", over_time), *answers] if chart is not None)

@@ -16,8 +16,9 @@ from consent.rules import EXEMPT_REASONS, Level, Reason
 from delivery.connection_models import News
 from delivery.models import Message, MessageStatus
 from reporting.models import CountedMailing, HitPeople, MailingCount
-from reporting.rules import SMALLEST_CROWD, Published, Rate, publish, share
+from reporting.rules import SMALLEST_CROWD, Rate, publish, share
 from tracking.models import Actor, AnonymousTotal, HitKind
+from tracking.rules import is_plausible
 
 # A mail server has, or may have, these.
 GONE_OUT = (MessageStatus.SENT, MessageStatus.UNKNOWN)
@@ -62,6 +63,17 @@ class CountedReport:
     hits: int | None
     # Of fewer people nothing is shown.
     crowd: int = SMALLEST_CROWD
+    # Of what may be shown, more than so many copies can have caused: in no total, and said apart.
+    set_aside: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CountedCells:
+    """The same of a launch, by link. None where too few did, or where it is set aside."""
+
+    report: CountedReport
+    cells: dict[int, int | None]
+    set_aside: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +168,8 @@ def figures_of(launch: Launch, rows: Rows) -> Figures:
         delivery=_delivery(counts, out, unsubscribed=counted.unsubscribed if counted is not None else 0),
         opens=_kind(launch, rows, HitKind.OPEN, out),
         clicks=_kind(launch, rows, HitKind.CLICK, out),
-        counted_opens=anonymous_of(launch, rows, HitKind.OPEN, out)[0],
-        counted_clicks=anonymous_of(launch, rows, HitKind.CLICK, out)[0],
+        counted_opens=anonymous_of(launch, rows, HitKind.OPEN, out).report,
+        counted_clicks=anonymous_of(launch, rows, HitKind.CLICK, out).report,
     )
 
 
@@ -209,10 +221,11 @@ def _kind(launch: Launch, rows: Rows, kind: HitKind, out: Sequence[Mapping[str, 
     )
 
 
-def anonymous_of(
-    launch: Launch, rows: Rows, kind: HitKind, out: Sequence[Mapping[str, Any]]
-) -> tuple[CountedReport, Published[int]]:
-    """As it may be shown: of the whole, and of each link."""
+def anonymous_of(launch: Launch, rows: Rows, kind: HitKind, out: Sequence[Mapping[str, Any]]) -> CountedCells:
+    """As it may be shown: of the whole, and of each link.
+
+    What is implausible is so by what is shown, so that nothing more can be told from it (rule U3).
+    """
     name = _name(kind)
     copies = sum(row["copies"] for row in out if row[name] == Level.ANONYMOUS)
     content = launch.mailing.snapshot.tracked_content
@@ -220,7 +233,18 @@ def anonymous_of(
     found = rows.anonymous.get((content.pk, kind), {})
     totals = dict.fromkeys(numbers, 0) | found
     shown = publish(totals, copies=copies, k=rows.crowd)
-    return CountedReport(copies, shown.total, rows.crowd), shown
+    beyond = {link: hits for link, hits in shown.cells.items() if hits and not _can_come_from(copies, kind, hits)}
+    aside = sum(beyond.values())
+    report = CountedReport(copies, (shown.total or 0) - aside or None, rows.crowd, aside)
+    return CountedCells(
+        report, {link: None if link in beyond else hits for link, hits in shown.cells.items()}, frozenset(beyond)
+    )
+
+
+def _can_come_from(copies: int, kind: HitKind, hits: int) -> bool:
+    if kind == HitKind.OPEN:
+        return is_plausible(opens=hits, most_clicks_on_a_link=0, copies=copies)
+    return is_plausible(opens=0, most_clicks_on_a_link=hits, copies=copies)
 
 
 def reason_sentence(reason: str) -> str:
@@ -276,4 +300,9 @@ def _sum_of_counted(reports: Sequence[CountedReport]) -> CountedReport:
     """Of what is shown of each, so that nothing can be had by subtraction that one of them keeps (rule U3)."""
     shown = [one.hits for one in reports if one.hits is not None]
     crowd = max((one.crowd for one in reports), default=SMALLEST_CROWD)
-    return CountedReport(sum(one.copies for one in reports), sum(shown) if shown else None, crowd)
+    return CountedReport(
+        sum(one.copies for one in reports),
+        sum(shown) if shown else None,
+        crowd,
+        sum(one.set_aside for one in reports),
+    )

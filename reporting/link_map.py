@@ -15,7 +15,7 @@ from campaigns.rendering import about_person, about_sender
 from delivery.readers import without_measuring
 from delivery.rendering import CompiledEmail, EmailFiller
 from reporting.reports import LaunchReport, LinkRow
-from reporting.tables import Cell, TooFew, Unsaid, cell_words
+from reporting.tables import Cell, TooFew, Unsaid, cell_words, not_counted
 from tracking.markup import scan_tags
 
 # Stands in an address until the badge of its link is placed; no author writes it.
@@ -51,9 +51,8 @@ class LinkMark:
 
 def link_marks(report: LaunchReport) -> list[LinkMark]:
     """All links of the email in their order, with the numbers of the report."""
-    counted = report.figures.counted_clicks
-    nothing: Unsaid | TooFew = TooFew(counted.crowd) if counted.copies else Unsaid.NOT_MEASURED
-    return [_mark(link, nothing) for link in report.links]
+    nothing = not_counted(report.figures.counted_clicks)
+    return [_mark(link, Unsaid.IMPLAUSIBLE if link.set_aside else nothing) for link in report.links]
 
 
 def _mark(link: LinkRow, nothing: Unsaid | TooFew) -> LinkMark:

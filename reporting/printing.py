@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from reporting.charts import TimeChart
+from reporting.charts import CountChart, RateChart, TimeChart
 from reporting.documents import RATES, Chart, Document
 from reporting.tables import Cell, Table
 from reporting.templatetags.reports import cell, is_number
@@ -26,6 +26,9 @@ _SHARPNESS = 144.0
 _MOST_COLUMNS, _FEW_ROWS = 9, 3
 
 
+_DRAWINGS = {TimeChart: "time", RateChart: "rates", CountChart: "counts"}
+
+
 @cache
 def _fonts() -> typst.Fonts:
     """Typst's own, and those of this machine for scripts that they lack."""
@@ -34,8 +37,7 @@ def _fonts() -> typst.Fonts:
 
 def as_svg(chart: Chart) -> str:
     """A chart that needs no stylesheet."""
-    kind = "time" if isinstance(chart, TimeChart) else "rates"
-    return render_to_string(f"reporting/files/{kind}.svg", {"chart": chart})
+    return render_to_string(f"reporting/files/{_DRAWINGS[type(chart)]}.svg", {"chart": chart})
 
 
 def as_png(chart: Chart) -> bytes:

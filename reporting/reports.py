@@ -6,7 +6,7 @@ Read from the figures that ``rollups`` and ``counting`` keep, in a number of que
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +35,8 @@ from reporting.rules import SMALLEST_CROWD, Rate, too_small
 from tracking.models import Actor, HitKind
 
 HOURS_SHOWN = timedelta(days=2)
+# Destinations, and groups of people, of several emails.
+MOST_TOGETHER = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class LinkRow:
     clicks_machine: int
     # Of people whom nobody can tell apart; None while they are too few (rule U3).
     counted: int | None
+    # More than its people can have caused.
+    set_aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,21 @@ class GroupRow:
     # None where the group is too small to be shown, or others could be subtracted from the whole (rule U3).
     opened: Rate | None
     clicked: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSum:
+    """A destination in several emails. No people: who followed two links to it in one email would be two."""
+
+    url: str
+    emails: int
+    # Of emails whose clicks could be measured; None where none were.
+    clicks: int | None
+    clicks_unsure: int
+    clicks_machine: int
+    # The sum of what each email shows.
+    counted: int | None
+    set_aside: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +147,8 @@ class SeveralReport:
     timeline: list[TimePoint]
     by_day: bool
     hits_until: datetime | None
+    links: list[LinkSum]
+    groups: dict[Dimension, list[GroupRow]]
     # Launches whose anonymous totals are too small to be shown, and so in no sum.
     too_small: int = 0
 
@@ -177,15 +198,18 @@ def report_launch(organization: Organization, launch: Launch) -> LaunchReport:
     )
 
 
-def report_several(organization: Organization, launches: Sequence[Launch]) -> SeveralReport:
-    """Launches of an email, a campaign, a website or the organization together."""
+def report_several(organization: Organization, launches: Sequence[Launch], *, whole: bool = True) -> SeveralReport:
+    """Launches of an email, a campaign, a website or the organization together; only beside each other unless whole."""
     rows = read_rows(organization, launches)
     each = [LaunchFigures(launch, figures_of(launch, rows)) for launch in launches]
     timeline, by_day = _timeline(
         organization, [launch.mailing.snapshot.tracked_content_id for launch in launches], always_by_day=True
     )
     hidden = sum(
-        any(one.copies and one.hits is None for one in (of.figures.counted_opens, of.figures.counted_clicks))
+        any(
+            one.copies and one.hits is None and not one.set_aside
+            for one in (of.figures.counted_opens, of.figures.counted_clicks)
+        )
         for of in each
     )
     return SeveralReport(
@@ -199,6 +223,8 @@ def report_several(organization: Organization, launches: Sequence[Launch]) -> Se
         timeline=timeline,
         by_day=by_day,
         hits_until=hits_counted_until(),
+        links=_links_together([_links(one.launch, rows, one.figures) for one in each]) if whole else [],
+        groups=_groups_together(organization, launches, crowd=rows.crowd) if whole else {},
         too_small=hidden,
     )
 
@@ -211,7 +237,7 @@ def hits_counted_until() -> datetime | None:
 def _links(launch: Launch, rows: Rows, figures: Figures) -> list[LinkRow]:
     content = launch.mailing.snapshot.tracked_content
     out = [row for row in rows.counts.get(launch.mailing_id, []) if row["status"] in GONE_OUT]
-    _report, counted = anonymous_of(launch, rows, HitKind.CLICK, out)
+    counted = anonymous_of(launch, rows, HitKind.CLICK, out)
     found = []
     for link in content.links:
         number = link["number"]
@@ -226,20 +252,97 @@ def _links(launch: Launch, rows: Rows, figures: Figures) -> list[LinkRow]:
                 clicks_unsure=people.unsure_hits,
                 clicks_machine=people.machine_hits,
                 counted=counted.cells.get(number),
+                set_aside=number in counted.set_aside,
             )
         )
     return found
 
 
+def _links_together(of_each: Iterable[Sequence[LinkRow]]) -> list[LinkSum]:
+    """By destination, those with the most clicks first."""
+    found: dict[str, list[LinkRow]] = defaultdict(list)
+    emails: Counter[str] = Counter()
+    for links in of_each:
+        for link in links:
+            found[link.url].append(link)
+        emails.update({link.url for link in links})
+    sums = [_add_links(url, links, emails=emails[url]) for url, links in found.items()]
+    return sorted(sums, key=lambda one: (-(one.clicks or 0), -(one.counted or 0), one.url))[:MOST_TOGETHER]
+
+
+def _add_links(url: str, links: Sequence[LinkRow], *, emails: int) -> LinkSum:
+    measured = [link for link in links if link.people.measured]
+    counted = [link.counted for link in links if link.counted is not None]
+    return LinkSum(
+        url=url,
+        emails=emails,
+        clicks=sum(link.clicks for link in measured) if measured else None,
+        clicks_unsure=sum(link.clicks_unsure for link in measured),
+        clicks_machine=sum(link.clicks_machine for link in measured),
+        counted=sum(counted) if counted else None,
+        set_aside=any(link.set_aside for link in links),
+    )
+
+
+# --- Groups of people -----------------------------------------------------------------------------------------------
+
+
 def _groups(organization: Organization, launch: Launch, *, crowd: int) -> dict[Dimension, list[GroupRow]]:
-    found: dict[Dimension, list[MailingGroup]] = {dimension: [] for dimension in Dimension}
-    for row in MailingGroup.objects.filter(organization=organization, mailing=launch.mailing_id).order_by(
-        "-copies", "value"
-    ):
-        # The rest of too few people is nobody's business, and there is none to subtract it from.
-        if row.copies >= SMALLEST_CROWD:
-            found[Dimension(row.dimension)].append(row)
-    return {dimension: _group_rows(_shown(groups, crowd), crowd) for dimension, groups in found.items()}
+    found: dict[Dimension, list[GroupRow]] = {dimension: [] for dimension in Dimension}
+    return found | dict(_shown_groups(organization, [launch], crowd=crowd))
+
+
+def _groups_together(
+    organization: Organization, launches: Sequence[Launch], *, crowd: int
+) -> dict[Dimension, list[GroupRow]]:
+    """Sums of what each launch shows, so that nothing can be had by subtraction that one of them keeps (rule U3)."""
+    found: dict[Dimension, dict[str, list[GroupRow]]] = {dimension: defaultdict(list) for dimension in Dimension}
+    for dimension, rows in _shown_groups(organization, launches, crowd=crowd):
+        for row in rows:
+            found[dimension][row.value].append(row)
+    return {dimension: _largest(groups) for dimension, groups in found.items()}
+
+
+def _shown_groups(
+    organization: Organization, launches: Sequence[Launch], *, crowd: int
+) -> Iterator[tuple[Dimension, list[GroupRow]]]:
+    """Of each launch by itself: what one of them keeps is in no sum."""
+    found: dict[tuple[int, Dimension], list[MailingGroup]] = defaultdict(list)
+    mailings = [launch.mailing_id for launch in launches]
+    # The rest of too few people is nobody's business, and there is none to subtract it from.
+    crowds = MailingGroup.objects.filter(organization=organization, mailing__in=mailings, copies__gte=SMALLEST_CROWD)
+    for row in crowds.order_by("-copies", "value"):
+        found[row.mailing_id, Dimension(row.dimension)].append(row)
+    for (_mailing, dimension), groups in found.items():
+        yield dimension, _group_rows(_shown(groups, crowd), crowd)
+
+
+def _largest(groups: dict[str, list[GroupRow]]) -> list[GroupRow]:
+    """Each group once, the largest first; what is beyond the last of them is among all others."""
+    sums = sorted((_add_groups(value, rows) for value, rows in groups.items()), key=lambda one: -one.copies)
+    named = [one for one in sums if one.value]
+    others = [one for one in sums if not one.value] + named[MOST_TOGETHER:]
+    return named[:MOST_TOGETHER] + ([_add_groups("", others)] if others else [])
+
+
+def _add_groups(value: str, rows: Sequence[GroupRow]) -> GroupRow:
+    return GroupRow(
+        value=value,
+        copies=sum(row.copies for row in rows),
+        sent=sum(row.sent for row in rows),
+        delivered=sum(row.delivered for row in rows),
+        bounced=sum(row.bounced for row in rows),
+        complained=sum(row.complained for row in rows),
+        opened=_add_rates([row.opened for row in rows]),
+        clicked=_add_rates([row.clicked for row in rows]),
+    )
+
+
+def _add_rates(rates: Sequence[Rate | None]) -> Rate | None:
+    shown = [rate for rate in rates if rate is not None and rate.measured]
+    if not shown and None in rates:
+        return None
+    return Rate(sum(rate.count for rate in shown), sum(rate.base for rate in shown))
 
 
 def _shown(groups: Sequence[MailingGroup], crowd: int) -> list[MailingGroup]:

@@ -25,6 +25,8 @@ class Unsaid(StrEnum):
     NOT_MEASURED = "not_measured"
     # No mail server has said anything of it.
     NOT_TOLD = "not_told"
+    # More than its people can have caused.
+    IMPLAUSIBLE = "implausible"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ def cell_words(cell: Cell) -> str | None:
         return _("fewer than %(number)s") % {"number": cell.crowd}
     if cell is Unsaid.NOT_TOLD:
         return _("not told")
+    if cell is Unsaid.IMPLAUSIBLE:
+        return _("implausible")
     return None
 
 
@@ -68,8 +72,19 @@ def launch_tables(report: LaunchReport) -> list[Table]:
         reasons_table("clicks-not-measured", _("Why clicks are not measured"), report.clicks),
         time_table(report.timeline, opens=report.opens, clicks=report.clicks),
         links_table(report),
+        *_tables_of_states(report),
     ]
     return tables + [replies_table(one) for one in report.replies] + group_tables(report)
+
+
+def _tables_of_states(report: LaunchReport) -> list[Table]:
+    """What became of the copies in detail; those without a row are left out."""
+    tables = [
+        Table("states", _("Status"), (_("Status"), _("Copies")), tuple(report.figures.delivery.statuses)),
+        Table("waiting", _("What still waits"), (_("Why"), _("Copies")), tuple(report.held)),
+        Table("servers", _("What mail servers said"), (_("What mail servers said"), _("Copies")), tuple(report.words)),
+    ]
+    return [table for table in tables if table.rows]
 
 
 def several_tables(report: SeveralReport) -> list[Table]:
@@ -81,7 +96,9 @@ def several_tables(report: SeveralReport) -> list[Table]:
         reasons_table("clicks-not-measured", _("Why clicks are not measured"), report.figures.clicks),
         time_table(report.timeline, opens=report.figures.opens, clicks=report.figures.clicks),
         emails_table(report),
+        *several_links_tables(report),
         *(replies_table(one) for one in report.replies),
+        *group_tables(report),
     ]
 
 
@@ -119,7 +136,26 @@ def summary_table(figures: Figures) -> Table:
         _summary(_("Opens"), figures.opens, figures.counted_opens),
         _summary(_("Clicks"), figures.clicks, figures.counted_clicks),
     ]
-    return Table("summary", _("Opens and clicks"), headings, tuple(rows))
+    return Table("summary", _("Opens and clicks"), headings, tuple(rows), " ".join(set_aside_words(figures)))
+
+
+def set_aside_words(figures: Figures) -> list[str]:
+    """What of the anonymous totals was more than their people can have caused."""
+    opens, clicks = figures.counted_opens.set_aside, figures.counted_clicks.set_aside
+    words = []
+    if opens:
+        words.append(
+            _("Set aside as implausible: at least %(number)s opens that so many copies cannot have caused.")
+            % {"number": _said(opens)}
+        )
+    if clicks:
+        words.append(
+            _("Set aside as implausible: at least %(number)s clicks on links that so many copies cannot have caused.")
+            % {"number": _said(clicks)}
+        )
+    if words:
+        words.append(_("Everybody who got such a copy knows its address, and it was asked for again and again."))
+    return words
 
 
 def _summary(name: str, kind: KindReport, counted: CountedReport) -> tuple[Cell, ...]:
@@ -128,7 +164,7 @@ def _summary(name: str, kind: KindReport, counted: CountedReport) -> tuple[Cell,
     )  # fmt: skip
     anonymous: Cell = counted.hits
     if counted.hits is None:
-        anonymous = TooFew(counted.crowd) if counted.copies else Unsaid.NOT_MEASURED
+        anonymous = Unsaid.IMPLAUSIBLE if counted.set_aside else not_counted(counted)
     return (
         name,
         kind.base,
@@ -138,6 +174,30 @@ def _summary(name: str, kind: KindReport, counted: CountedReport) -> tuple[Cell,
         counted.copies,
         anonymous,
     )
+
+
+def several_links_tables(report: SeveralReport) -> list[Table]:
+    """Where links of several emails lead; none where there is no link."""
+    if not report.links:
+        return []
+    headings = (
+        _("Address"), _("Emails"), _("Clicks"), _("Possibly automatic"), _("Automatic"), _("Counted anonymously"),
+    )  # fmt: skip
+    rows = []
+    for link in report.links:
+        counted: Cell = link.counted
+        if link.counted is None:
+            counted = Unsaid.IMPLAUSIBLE if link.set_aside else not_counted(report.figures.counted_clicks)
+        totals: tuple[Cell, ...] = (Unsaid.NOT_MEASURED,) * 3
+        if link.clicks is not None:
+            totals = (link.clicks, link.clicks_unsure, link.clicks_machine)
+        rows.append((link.url, link.emails, *totals, counted))
+    return [Table("links", _("Links"), headings, tuple(rows))]
+
+
+def not_counted(counted: CountedReport) -> Unsaid | TooFew:
+    """Why there is no anonymous total."""
+    return TooFew(counted.crowd) if counted.copies else Unsaid.NOT_MEASURED
 
 
 def reasons_table(key: str, title: str, kind: KindReport) -> Table:
@@ -166,7 +226,7 @@ def links_table(report: LaunchReport) -> Table:
         totals: tuple[Cell, ...] = (link.clicks, link.clicks_unsure, link.clicks_machine)
         counted: Cell = link.counted
         if link.counted is None:
-            counted = TooFew(report.figures.crowd) if report.figures.counted_clicks.copies else Unsaid.NOT_MEASURED
+            counted = Unsaid.IMPLAUSIBLE if link.set_aside else not_counted(report.figures.counted_clicks)
         rows.append(
             (
                 link.number, link.label, link.url, *_rate_cells(link.people),
@@ -195,7 +255,7 @@ def _said(number: float) -> str:
 # --- Groups ---------------------------------------------------------------------------------------------------------
 
 
-def group_tables(report: LaunchReport) -> list[Table]:
+def group_tables(report: LaunchReport | SeveralReport) -> list[Table]:
     """By country, language and mail domain; those without any group that is large enough are left out."""
     titles = {
         Dimension.COUNTRY: ("countries", _("By country")),
@@ -215,14 +275,14 @@ def _group_table(
     key: str, title: str, dimension: Dimension, groups: Sequence[GroupRow], *, told: bool, crowd: int
 ) -> Table:
     headings = (
-        _("Group"), _("Sent"), _("Delivered"), _("Bounced"), _("Complaints"), _("Opened"), _("Opened %"),
-        _("Clicked"), _("Clicked %"),
+        _("Group"), _("Sent"), _("Delivered"), _("Bounced"), _("Complaints"), _("Opens measurable"), _("Opened"),
+        _("Opened %"), _("Clicks measurable"), _("Clicked"), _("Clicked %"),
     )  # fmt: skip
     rows = tuple(
         (
             _group_name(dimension, group.value), group.sent, group.delivered if told else Unsaid.NOT_TOLD,
             group.bounced, group.complained,
-            *_group_cells(group.opened, crowd), *_group_cells(group.clicked, crowd),
+            *_based(group.opened, crowd), *_based(group.clicked, crowd),
         )
         for group in groups
     )  # fmt: skip
@@ -230,8 +290,9 @@ def _group_table(
     return Table(key, title, headings, rows, note)
 
 
-def _group_cells(rate: Rate | None, crowd: int) -> tuple[Cell, Cell]:
-    return (TooFew(crowd),) * 2 if rate is None else _rate_cells(rate)[:2]
+def _based(rate: Rate | None, crowd: int) -> tuple[Cell, Cell, Cell]:
+    """Base, people, percent."""
+    return (TooFew(crowd),) * 3 if rate is None else (rate.base, *_rate_cells(rate)[:2])
 
 
 def _group_name(dimension: Dimension, value: str) -> str:

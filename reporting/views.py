@@ -20,11 +20,19 @@ from consent.views import rule_table_rows
 from privacy.registers import open_requests
 from reporting.advisor import advise
 from reporting.asked import MOST_COMPARED, PERIODS, asked_days, asked_launches
-from reporting.charts import CountChart, count_chart, rate_chart, time_chart
+from reporting.charts import CountChart, rate_chart, replies_chart, time_chart
 from reporting.processing import as_csv, as_json, record_of_processing, sub_processors
 from reporting.reports import get_launch, launches_of, report_launch, report_several
 from reporting.selectors import summarize
-from reporting.tables import Table, comparison_table, delivery_table, group_tables, replies_table
+from reporting.tables import (
+    Table,
+    comparison_table,
+    delivery_table,
+    group_tables,
+    replies_table,
+    set_aside_words,
+    several_links_tables,
+)
 from websites.models import Website
 
 
@@ -48,6 +56,7 @@ def launch_context(organization: Organization, *, launch_id: int, query: QueryDi
             report.timeline, by_day=report.by_day, opens=report.opens.base > 0, clicks=report.clicks.base > 0
         ),
         "delivery": delivery_table(report.figures.delivery),
+        "implausible": set_aside_words(report.figures),
         "groups": group_tables(report),
         "questions": _questions(report.replies),
         "title": str(launch),
@@ -101,7 +110,9 @@ def _several(organization: Organization, query: QueryDict, *, name: str, about: 
         "chart": time_chart(report.timeline, by_day=report.by_day, opens=opens.base > 0, clicks=clicks.base > 0),
         "about": about,
         "delivery": delivery_table(report.figures.delivery),
+        "implausible": set_aside_words(report.figures),
         "questions": _questions(report.replies),
+        "below": [*several_links_tables(report), *group_tables(report)],
         "days": days,
         "periods": PERIODS,
         "estimate": "estimate" in query,
@@ -110,15 +121,12 @@ def _several(organization: Organization, query: QueryDict, *, name: str, about: 
 
 def _questions(counted: list[QuestionCount]) -> list[tuple[Table, CountChart | None]]:
     """What readers answered: each question as a table and as bars."""
-    return [
-        (replies_table(one), count_chart(one.question.text, [(answer.label, answer.people) for answer in one.answers]))
-        for one in counted
-    ]
+    return [(replies_table(one), replies_chart(one)) for one in counted]
 
 
 def compare_context(organization: Organization, *, query: QueryDict) -> dict[str, Any]:
     """Some emails beside each other, in the order in which they were asked for: ``?launch=3&launch=5``."""
-    report = report_several(organization, asked_launches(organization, query))
+    report = report_several(organization, asked_launches(organization, query), whole=False)
     named = [(str(one.launch), one.figures) for one in report.launches]
     return {
         "title": _("Comparison"),

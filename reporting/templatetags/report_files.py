@@ -20,9 +20,11 @@ def report_files(context: dict[str, Any], report: LaunchReport | SeveralReport) 
     request = context["request"]
     asked = request.GET.copy()
     asked.pop("estimate", None)
+    charts = [(name, context[key]) for name, key in _CHARTS if context.get(key)]
+    charts += [(table.key, chart) for table, chart in context.get("questions", ()) if chart]
     return {
         "address": f"{request.path}file/",
         "query": f"&{asked.urlencode()}" if asked else "",
         "tables": launch_tables(report) if isinstance(report, LaunchReport) else several_tables(report),
-        "charts": [(name, context[key]) for name, key in _CHARTS if context.get(key)],
+        "charts": charts,
     }

@@ -11,13 +11,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from campaigns.models import Email
+from campaigns.models import Email, Question
 from common.tenancy import tenant
 from participants.models import Participant
 from reporting.charts import rate_chart
 from reporting.printing import as_png, as_svg
 from reporting.rules import Rate
-from tests.reporting.test_reports import ANONYMOUS, YES, Sending, count_anonymously, make_sending, report_of
+from tests.reporting.test_reports import ANONYMOUS, YES, Sending, ask, count_anonymously, make_sending, report_of
 from tests.support.cast import Cast
 from tests.support.hits import batch_of, forget_hits, make_copies, store
 from tracking.models import HitKind, TrackedContent
@@ -93,7 +93,7 @@ def test_a_report_to_print_is_a_tagged_pdf(sending: Sending, client: Client) -> 
 def test_charts_are_pictures(sending: Sending, client: Client) -> None:
     drawing = fetch(client, sending, file="svg", chart="time").decode()
     assert drawing.startswith("<svg")
-    assert "<polyline" in drawing
+    assert "Clicks: 11" in drawing
     assert "class=" not in drawing, "there is no stylesheet beside it"
     assert fetch(client, sending, file="png", chart="time").startswith(b"\x89PNG")
     chart = rate_chart("Opened", [("<b>", Rate(20, 40)), ("Ouverts & lus", Rate(10, 40))])
@@ -101,6 +101,22 @@ def test_charts_are_pictures(sending: Sending, client: Client) -> None:
     assert "&lt;b&gt;" in as_svg(chart)
     with translation.override("fr"):
         assert as_png(chart).startswith(b"\x89PNG")
+
+
+def test_what_readers_answered_is_a_picture_too(sending: Sending, client: Client) -> None:
+    ask(sending, "yyyyn")
+    with tenant(sending.organization.pk):
+        question = Question.objects.get()
+    name = f"question-{question.pk}"
+    drawing = fetch(client, sending, file="svg", chart=name).decode()
+    assert "Yes · 4" in drawing
+    assert "class=" not in drawing, "there is no stylesheet beside it"
+    assert fetch(client, sending, file="png", chart=name).startswith(b"\x89PNG")
+    assert fetch(client, sending, file="pdf").startswith(b"%PDF-")
+    for page in ("reporting_launch", "campaigns_email_report"):
+        row = sending.launch if page == "reporting_launch" else sending.launch.email
+        shown = client.get(reverse(f"admin:{page}", args=[row.pk])).content.decode()
+        assert f"file=svg&amp;chart={name}" in shown, page
 
 
 def test_u3_files_hide_what_the_page_hides(sending: Sending, client: Client, cast: Cast) -> None:

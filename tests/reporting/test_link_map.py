@@ -77,6 +77,14 @@ def test_u3_small_anonymous_numbers_are_on_no_badge(sending: Sending, cast: Cast
     assert "2&nbsp;·&nbsp;fewer than 10<" in frame
 
 
+def test_s9_a_badge_says_where_clicks_are_set_aside(sending: Sending, cast: Cast) -> None:
+    sending.send(12, **ANONYMOUS)
+    count_anonymously(sending, 1, 70)
+    sending.count()
+    _page, frame, _policy = look(sending, cast)
+    assert "1&nbsp;·&nbsp;implausible<" in frame
+
+
 def test_u2_what_is_not_measured_has_no_number(sending: Sending, cast: Cast) -> None:
     sending.send(12)
     sending.count()

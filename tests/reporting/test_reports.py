@@ -20,6 +20,7 @@ from participants.models import Participant
 from reporting import tasks
 from reporting.models import Dimension
 from reporting.reports import get_launch, launches_of, report_launch, report_several
+from reporting.rules import Rate
 from reporting.tables import Unsaid, cell_words, group_tables, launch_tables, several_tables
 from tests.reporting.world import ANONYMOUS, YES, Sending, make_sending
 from tests.support.cast import Cast
@@ -172,6 +173,67 @@ def test_u3_an_organization_may_ask_for_larger_crowds(sending: Sending, cast: Ca
         other.send(many, country=country, **YES)
     other.count()
     assert {row.value: row.copies for row in report_of(other).groups[Dimension.COUNTRY]} == {"FR": 40, "": 27}
+
+
+def test_s9_totals_that_their_people_cannot_have_caused_are_set_aside_and_said(sending: Sending, cast: Cast) -> None:
+    """Twelve copies: 240 opens at most, and 60 clicks on a link."""
+    sending.send(12, **ANONYMOUS)
+    count_anonymously(sending, 0, 250, kind=HitKind.OPEN)
+    count_anonymously(sending, 1, 60)
+    count_anonymously(sending, 2, 70)
+    report = report_of(sending)
+    assert (report.figures.counted_opens.hits, report.figures.counted_opens.set_aside) == (None, 250)
+    assert (report.figures.counted_clicks.hits, report.figures.counted_clicks.set_aside) == (60, 70)
+    assert [(link.counted, link.set_aside) for link in report.links] == [(60, False), (None, True), (None, False)]
+    with tenant(sending.organization.pk):
+        several = report_several(sending.organization, launches_of(sending.organization))
+    assert several.figures.counted_opens.hits is None
+    assert several.figures.counted_opens.set_aside == 250
+    assert several.too_small == 0
+    client = Client()
+    client.force_login(cast.ben)
+    for address in (f"/console/reports/{sending.launch.pk}/", reverse("admin:reporting_organization")):
+        page = client.get(address).content.decode()
+        assert "at least 250 opens that so many copies cannot have caused" in page, address
+        assert "at least 70 clicks on links that so many copies cannot have caused" in page, address
+
+
+@pytest.mark.parametrize("hits", [240, 249])
+def test_u3_what_is_implausible_is_so_by_what_is_shown(sending: Sending, hits: int) -> None:
+    sending.send(12, **ANONYMOUS)
+    count_anonymously(sending, 0, hits, kind=HitKind.OPEN)
+    counted = report_of(sending).figures.counted_opens
+    assert (counted.hits, counted.set_aside) == (240, 0)
+
+
+def test_emails_together_have_links_and_groups_of_what_each_shows(sending: Sending) -> None:
+    other = make_sending(make_copies(sending.organization), "December")
+    mine = sending.send(15, country="FR", **YES) + sending.send(14, country="DE", **YES)
+    sending.send(4, country="IT", **YES)
+    sending.send(8, country="IT")
+    theirs = other.send(20, country="FR", **YES) + other.send(20, country="IT", **YES)
+    store(batch_of(*mine[:5], *theirs[:3]))
+    store(batch_of(*mine[:4], *theirs[:2], kind=HitKind.CLICK, link_number=2))
+    sending.count()
+    other.count()
+    with tenant(sending.organization.pk):
+        launches = launches_of(sending.organization)
+        several = report_several(sending.organization, launches)
+        beside = report_several(sending.organization, launches, whole=False)
+    countries = {row.value: row for row in several.groups[Dimension.COUNTRY]}
+    assert {value: row.copies for value, row in countries.items()} == {"FR": 35, "IT": 32, "DE": 14}
+    assert countries["FR"].opened == Rate(8, 35)
+    assert countries["IT"].opened == Rate(0, 20), "without November, whose four are shown nowhere (U3)"
+    assert countries["DE"].opened is None
+    assert [(link.url, link.emails, link.clicks) for link in several.links] == [
+        ("https://bread.example/2", 2, 6),
+        ("https://bread.example/1", 2, 0),
+        ("https://bread.example/3", 2, 0),
+    ]
+    tables = {table.key: table for table in several_tables(several)}
+    assert {"links", "countries", "languages", "domains"} <= set(tables)
+    assert tables["countries"].rows[0][5:8] == (35, 8, 22.9), "a rate stands beside its base (U2)"
+    assert (beside.links, beside.groups) == ([], {})
 
 
 def ask(sending: Sending, answers: str) -> None:
