@@ -9,10 +9,12 @@ from uuid import UUID
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
+from django.contrib import messages
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts.models import Membership, Role, User
 from accounts.selectors import memberships_of
@@ -46,6 +48,16 @@ def has_second_factor(user: User) -> bool:
     return bool(is_mfa_enabled(user, types=FACTORS))
 
 
+def _tell_once(request: HttpRequest, sentence: str) -> None:
+    """Pages ask for more than themselves, and each request is led away."""
+    waiting = messages.get_messages(request)
+    is_told = sentence in [str(one) for one in waiting]
+    # They were looked at here, and are still to be shown.
+    waiting.used = False
+    if not is_told:
+        messages.warning(request, sentence)
+
+
 def missing_step(request: HttpRequest, membership: Membership) -> HttpResponse | None:
     """Where a member is led instead, None when nothing is missing. Inside the organization's tenant."""
     rules = sign_in_rules(membership.organization)
@@ -60,5 +72,10 @@ def missing_step(request: HttpRequest, membership: Membership) -> HttpResponse |
         }
         return render(request, "socialaccount/required.html", context, status=403)
     if rules.second_factor_required and not has_second_factor(membership.user):
+        _tell_once(
+            request,
+            _("%(organization)s asks for a second factor before you can work in it.")
+            % {"organization": membership.organization.name},
+        )
         return HttpResponseRedirect(reverse("mfa_index"))
     return None

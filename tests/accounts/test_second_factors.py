@@ -113,6 +113,8 @@ def test_a_member_without_a_factor_is_led_to_it_before_anything_else(cast: Cast)
     for address in ("/console/", "/console/campaigns/campaign/", "/console/participants/participant/?q=a"):
         answer = client.get(address)
         assert (answer.status_code, answer.headers.get("Location")) == (302, "/accounts/2fa/"), address
+    page = client.get("/console/", follow=True).content.decode()
+    assert f"{cast.bakery.name} asks for a second factor before you can work in it." in page
     give_app(cast.max)
     assert signed_in(client)
     assert signed_in(first_step(cast.cleo))
