@@ -133,7 +133,10 @@ def _check_plan(plan: Plan, versions: int) -> None:
 
 def drop_test(organization: Organization, email: Email) -> None:
     """Forget the draft of a test; the email is sent without one then."""
-    SplitTest.objects.filter(organization=organization, email=email, started_at=None).delete()
+    with transaction.atomic():
+        # A launch that runs at this moment makes the draft a test that stays.
+        lock_email(organization, email)
+        SplitTest.objects.filter(organization=organization, email=email, started_at=None).delete()
 
 
 # --- Launching --------------------------------------------------------------------------------------------------------
