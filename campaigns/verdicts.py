@@ -62,19 +62,27 @@ def result_of(organization: Organization, test: SplitTest, *, now: datetime) -> 
 
 
 def send_rest(
-    organization: Organization, test: SplitTest, *, letter: str = "", author: User | None, now: datetime
+    organization: Organization,
+    test: SplitTest,
+    *,
+    letter: str = "",
+    seen: str | None = None,
+    author: User | None,
+    now: datetime,
 ) -> Launch:
-    """Send the rest with the winner, or with the version that a person chose instead of the numbers.
+    """Send the rest with the winner, or with the version that a person chose instead of the numbers (``letter``).
 
-    Refuses where the numbers decide nothing and nobody chose. Asked twice, the rest is sent once.
+    Refuses where the numbers decide nothing and nobody chose, or where another version wins by now than the one that
+    whoever asks has ``seen`` win. Asked twice, the rest is sent once.
     """
     with transaction.atomic():
         current = _locked(organization, test)
         result = result_of(organization, current, now=now)
-        if not letter and (result.is_early or result.verdict.standing is not Standing.DECIDED):
+        winner = result.verdict.winner
+        if not letter and (result.is_early or not winner or seen not in (None, winner)):
             raise CampaignRefused(verdict_words(result))
         decision = Decision.PERSON if letter else Decision.NUMBERS
-        return _send_rest(organization, result, letter or result.verdict.winner, decision, author=author, now=now)
+        return _send_rest(organization, result, letter or winner, decision, author=author, now=now)
 
 
 def send_rest_as_set(organization: Organization, test: SplitTest, *, now: datetime) -> Launch | None:

@@ -115,14 +115,14 @@ class VersionPagesAdmin(LaunchPagesAdmin):
 
     def _decide(self, request: HttpRequest, test: SplitTest) -> None:
         organization, author, now = organization_of(request), member_of(request), timezone.now()
-        letter = request.POST.get("letter", "")
+        letter, seen = request.POST.get("letter", ""), request.POST.get("winner", "")
 
         def end() -> str:
             end_without_rest(organization, test, author=author, now=now)
             return _("The test is ended. Whoever waited gets nothing.")
 
         def send() -> str:
-            launch = send_rest(organization, test, letter=letter, author=author, now=now)
+            launch = send_rest(organization, test, letter=letter, seen=seen, author=author, now=now)
             return _("The rest is being sent with version %(letter)s.") % {"letter": launch.variant}
 
         _try(request, end if request.POST.get("do") == "end" else send)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -234,14 +236,26 @@ def test_every_reason_is_said_before_anything_is_sent(
 # --- Judged by answers ------------------------------------------------------------------------------------------------
 
 
+def even_salt(people: list[Participant]) -> UUID:
+    """A draw that gives as many people to each of two versions, eleven, and leaves two for the rest."""
+
+    def versions(salt: UUID) -> list[int]:
+        slots = [slot_of(salt.hex, one.pk) for one in people]
+        return [sum(slot in slots_of(position, 2, 90) for slot in slots) for position in range(2)]
+
+    return next(salt for salt in (UUID(int=number) for number in count()) if versions(salt) == [11, 11])
+
+
 @pytest.fixture
 def judged(cast: Cast, email: Email, crowd: list[Participant], now: datetime) -> SplitTest:
-    """Sent to all, and answered: nobody with yes to version A, everybody to B."""
+    """Sent to as many as can decide, and answered: nobody with yes to version A, everybody to B."""
     with tenant(cast.bakery.pk):
         question = save_question(cast.bakery, email, kind="yes_no", text="More?", now=now)
         email.body = BODY.replace("</mj-text>", "{% question 1 %}</mj-text>")
         email.save()
-    test = draft(cast, email, now, share=50, measure="replies", question=question)
+    test = draft(cast, email, now, share=90, measure="replies", question=question)
+    with tenant(cast.bakery.pk):
+        SplitTest.objects.update(salt=even_salt(crowd))
     launches = launch(cast, email, now)
     with tenant(cast.bakery.pk):
         for one in launches:
@@ -266,9 +280,10 @@ def test_answers_of_everybody_decide_once_all_is_sent_and_the_hours_are_over(
         assert send_rest_as_set(cast.bakery, judged, now=later(now, hours=5)) is None, "nobody set it to go by itself"
         result = result_of(cast.bakery, judged, now=later(now, hours=5))
         assert [arm.successes for arm in result.arms] == [0, result.arms[1].people]
-        if result.verdict.winner:
-            rest = send_rest(cast.bakery, judged, author=cast.max, now=later(now, hours=5))
-            assert str(rest.variant) == "B"
+        assert result.verdict.winner == "B"
+        rest = send_rest(cast.bakery, judged, author=cast.max, now=later(now, hours=5))
+        assert str(rest.variant) == "B"
+    assert len(got(cast, rest)) == 2
 
 
 @pytest.mark.parametrize(("otherwise", "letter"), [("default", "A"), ("wait", "")])
@@ -292,6 +307,18 @@ def test_a_test_can_end_without_the_rest(cast: Cast, judged: SplitTest, now: dat
 
 
 # --- The console ------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_sends_the_winner_that_it_named_or_nothing(cast: Cast, email: Email, judged: SplitTest) -> None:
+    with tenant(cast.bakery.pk):
+        finish(cast, list(Launch.objects.all()), timezone.now())
+        SplitTest.objects.update(started_at=timezone.now() - timedelta(hours=5))
+    max_, page = signed_in(cast.max), address(email, "split_test", judged.pk)
+    assert 'name="winner" value="B"' in max_.get(page).content.decode()
+    for winner, launches in (("A", 2), ("B", 3)):
+        max_.post(page, {"winner": winner})
+        with tenant(cast.bakery.pk):
+            assert Launch.objects.count() == launches
 
 
 def test_a_test_is_written_sent_and_decided_in_the_console(cast: Cast, email: Email, crowd: list[Participant]) -> None:
