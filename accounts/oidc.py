@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import jwt
+import requests
 from allauth.socialaccount.adapter import get_adapter
+from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.models import SocialApp, SocialLogin, SocialToken
 from allauth.socialaccount.providers.oauth2.client import OAuth2Client, OAuth2Error
-from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
+from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView, OAuth2View
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -79,7 +81,7 @@ class SignedTokenAdapter(OpenIDConnectOAuth2Adapter):
                 leeway=CLOCKS_APART_SECONDS,
                 options={"require": ["exp", "iat", "iss", "aud", "sub"]},
             )
-        except (jwt.PyJWTError, TypeError, ValueError) as error:
+        except (jwt.PyJWTError, LookupError, TypeError, ValueError) as error:
             raise OAuth2Error("The token is not good.") from error
         expected = _nonce(self.request.GET.get("state", ""))
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), expected.encode()):
@@ -104,16 +106,24 @@ class SignedTokenAdapter(OpenIDConnectOAuth2Adapter):
 def login(request: HttpRequest, provider_id: str) -> HttpResponse:
     """A page with one button, and the way to the provider when it is pressed."""
     origin = _origin_or_404(provider_id)
-    view = OAuth2LoginView.adapter_view(SignedTokenAdapter(request, provider_id))
-    policy: dict[str, list[str]] = {**settings.SECURE_CSP, "form-action": [CSP.SELF, origin]}  # type: ignore[dict-item]
     # Browsers hold a form's policy against where it is redirected, too.
-    return with_policy(cast("HttpResponse", view(request)), policy)
+    policy = {**settings.SECURE_CSP, "form-action": [CSP.SELF, origin]}
+    return with_policy(_answer(OAuth2LoginView, request, provider_id), policy)
 
 
 @never_cache
 def callback(request: HttpRequest, provider_id: str) -> HttpResponse:
     _origin_or_404(provider_id)
-    return cast("HttpResponse", OAuth2CallbackView.adapter_view(SignedTokenAdapter(request, provider_id))(request))
+    return _answer(OAuth2CallbackView, request, provider_id)
+
+
+def _answer(view: type[OAuth2View], request: HttpRequest, provider_id: str) -> HttpResponse:
+    """allauth asks the provider what it is before it begins to expect errors."""
+    adapter = SignedTokenAdapter(request, provider_id)
+    try:
+        return cast("HttpResponse", view.adapter_view(adapter)(request))
+    except requests.RequestException as error:
+        return cast("HttpResponse", render_authentication_error(request, adapter.get_provider(), exception=error))
 
 
 def _origin_or_404(provider_id: str) -> str:

@@ -17,6 +17,7 @@ from accounts.services import add_member
 from common.tenancy import tenant
 from tests.accounts.provider import CLIENT_ID, CLIENT_SECRET, Provider, new_key
 from tests.support.cast import PASSWORD, Cast
+from tests.support.web import Reply
 
 pytestmark = pytest.mark.django_db
 
@@ -124,6 +125,17 @@ def test_forged_tokens_sign_nobody_in(cast: Cast, provider: Provider) -> None:
     assert (status, works(client)) == (401, False)
 
 
+def test_a_provider_that_does_not_answer_signs_nobody_in_and_a_page_says_so(cast: Cast, provider: Provider) -> None:
+    set_up(cast, provider)
+    client = Client()
+    address = client.post("/accounts/single-sign-on/", {"name": "bakery"})["Location"]
+    there = client.post(address)["Location"]
+    provider.server.reply = lambda _asked: Reply(503)
+    for answer in (client.post(address), client.get(provider.authorize(there))):
+        assert (answer.status_code, works(client)) == (401, False)
+        assert "You are not signed in" in answer.content.decode()
+
+
 def test_an_organization_may_let_nobody_in_by_password_but_its_owners(
     cast: Cast, provider: Provider, now: datetime
 ) -> None:
@@ -149,6 +161,7 @@ def test_an_organization_may_let_nobody_in_by_password_but_its_owners(
 def test_another_issuer_knows_nobody_and_the_change_is_in_the_trail(cast: Cast, provider: Provider) -> None:
     set_up(cast, provider)
     go(provider, email=cast.max.email, email_verified=True)
+    assert SocialAccount.objects.exists()
     other = Provider()
     with other.server:
         set_up(cast, other)
