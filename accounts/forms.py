@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-from zoneinfo import available_timezones
-
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_text_html
 from django.utils.functional import lazy
@@ -12,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.impersonation import MOST_MINUTES
 from accounts.models import Role
+from accounts.zones import zone_choices
 
 
 class NewMemberForm(forms.Form):
@@ -43,12 +41,7 @@ class OrganizationForm(forms.Form):
         help_text=_("It stands below every email that you send."),
         widget=forms.TextInput(attrs={"autocomplete": "street-address"}),
     )
-    timezone = forms.ChoiceField(label=_("Time zone"), initial="Europe/Brussels")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        zones = [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones()) if "/" in zone]
-        self.fields["timezone"].choices = zones  # type: ignore[attr-defined]
+    timezone = forms.ChoiceField(label=_("Time zone"), choices=zone_choices, initial="Europe/Brussels")
 
 
 class ImpersonationForm(forms.Form):

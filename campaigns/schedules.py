@@ -14,7 +14,8 @@ from typing import Any
 from django.db import connection
 
 from accounts.models import Organization, OverCap
-from campaigns.zones import QuietHours, moment_of, next_moment, read_local, zone_names, zone_of_countries
+from accounts.zones import zone_names
+from campaigns.zones import QuietHours, moment_of, next_moment, read_local, zone_of_countries
 from common.keys import NEW_KEYS, new_secret, random_bits
 from delivery.models import Mailing, Message, Purpose
 

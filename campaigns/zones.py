@@ -43,12 +43,6 @@ def zone_of_countries() -> Mapping[str, str]:
     return zones
 
 
-@cache
-def zone_names() -> tuple[str, ...]:
-    """Every zone that somebody can be in: those with a place in their name."""
-    return tuple(sorted(name for name in available_timezones() if "/" in name))
-
-
 def moment_of(local: datetime, zone: str) -> datetime:
     """The moment at which a clock in the zone shows a naive local time."""
     return local.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import available_timezones
 
 from django.contrib import admin
 from django.db.models import Field, Model, QuerySet
@@ -15,6 +14,7 @@ from unfold.widgets import UnfoldAdminSelect2Widget
 from accounts.admin.base import ConsoleAdmin
 from accounts.models import Organization, Role
 from accounts.signed_in import organization_of, role_of
+from accounts.zones import zone_choices
 
 
 class OrganizationForm(ModelForm):
@@ -49,8 +49,7 @@ class OrganizationAdmin(ConsoleAdmin):
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "timezone":
-            zones = [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones()) if "/" in zone]
-            return ChoiceField(label=db_field.verbose_name, choices=zones, widget=UnfoldAdminSelect2Widget())
+            return ChoiceField(label=db_field.verbose_name, choices=zone_choices, widget=UnfoldAdminSelect2Widget())
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Organization]:
