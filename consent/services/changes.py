@@ -152,28 +152,11 @@ def _tighten(
     reason: str,
     now: datetime,
 ) -> None:
-    """By one person, at once. The setting first: what is tightened with a move must not stand in the move's way."""
+    """By one person, at once."""
     refusal = why_not_tighten(organization, author)
     if refusal:
         raise PolicyRefused(refusal)
-    common: dict[str, Any] = {"author": author, "reason": reason, "now": now}
-    current = websites.lock_website(organization, website.pk)
-    if "email_tracking" in changes:
-        websites.change_email_tracking(organization, website, tracking=str(changes["email_tracking"]), **common)
-    if "country" in changes:
-        websites.change_country(organization, website, country=str(changes["country"]), **common)
-    if "declared_country" in changes:
-        websites.change_declared_country(organization, website, country=str(changes["declared_country"]), **common)
-    if {"opens_fallback", "clicks_fallback"} & changes.keys():
-        websites.change_fallbacks(
-            organization,
-            website,
-            opens_fallback=str(changes.get("opens_fallback", current.opens_fallback)),
-            clicks_fallback=str(changes.get("clicks_fallback", current.clicks_fallback)),
-            **common,
-        )
-    if "for_professionals" in changes:
-        websites.change_for_professionals(organization, website, for_professionals=False, **common)
+    websites.change_policy(organization, website, changes, author=author, reason=reason, now=now)
     refresh_permissions(organization, website, now=now)
 
 
@@ -191,9 +174,8 @@ def change_email_tracking(
         refusal = why_not_tighten(organization, author)
         if refusal:
             raise PolicyRefused(refusal)
-        version = websites.change_email_tracking(
-            organization, website, tracking=tracking, author=author, reason=reason, now=now
-        )
+        wanted = {"email_tracking": tracking}
+        version = websites.change_policy(organization, website, wanted, author=author, reason=reason, now=now)
         refresh_permissions(organization, website, now=now)
     return version
 

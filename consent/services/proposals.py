@@ -302,26 +302,12 @@ def _apply(
     wanted, by = proposal.wanted, proposal.proposed_by
     common: dict[str, Any] = {"author": author, "proposed_by": by, "reason": proposal.reason, "now": now}
     match ProposalKind(proposal.kind):
-        case ProposalKind.EMAIL_TRACKING:
-            websites.change_email_tracking(organization, website, tracking=wanted["email_tracking"], **common)
-        case ProposalKind.COUNTRY:
-            websites.change_country(organization, website, country=wanted["country"], **common)
-        case ProposalKind.DECLARED_COUNTRY:
-            websites.change_declared_country(organization, website, country=wanted["declared_country"], **common)
-        case ProposalKind.FALLBACK:
-            websites.change_fallbacks(
-                organization,
-                website,
-                opens_fallback=wanted.get("opens_fallback", website.opens_fallback),
-                clicks_fallback=wanted.get("clicks_fallback", website.clicks_fallback),
-                **common,
-            )
-        case ProposalKind.FOR_PROFESSIONALS:
-            websites.change_for_professionals(organization, website, for_professionals=True, **common)
+        case ProposalKind.UNDO_STOP:
+            websites.undo_stop(organization, website, **common)
         case ProposalKind.CONSENT_SCOPE:
             scope = ConsentScope.objects.get(organization=organization, pk=wanted["consent_scope"])
             carry_refusals(organization, website.consent_scope, scope, author=author, now=now)
-            websites.change_consent_scope(organization, website, scope=scope, **common)
-        case ProposalKind.UNDO_STOP:
-            websites.undo_stop(organization, website, **common)
+            websites.change_policy(organization, website, {"consent_scope": scope}, **common)
+        case _:
+            websites.change_policy(organization, website, wanted, **common)
     refresh_permissions(organization, website, now=now)

@@ -89,12 +89,12 @@ def test_f2_a_new_website_starts_on_never_whatever_its_country(
 
 def test_every_change_is_a_version_with_author_time_and_reason(bakery: Organization, cast: Cast, now: datetime) -> None:
     website = create(bakery, cast, now, "BE")
-    services.change_email_tracking(
-        bakery, website, tracking="by_consent", author=cast.dana, proposed_by=cast.ana, reason="we ask now",
+    services.change_policy(
+        bakery, website, {"email_tracking": "by_consent"}, author=cast.dana, proposed_by=cast.ana, reason="we ask now",
         now=later(now, hours=1),
     )  # fmt: skip
-    services.change_email_tracking(
-        bakery, website, tracking="never", author=cast.dana, reason="stop", now=later(now, hours=2)
+    services.change_policy(
+        bakery, website, {"email_tracking": "never"}, author=cast.dana, reason="stop", now=later(now, hours=2)
     )
     kept = [
         (one.number, one.previous, one.email_tracking, one.author, one.reason, one.created_at)
@@ -111,8 +111,8 @@ def test_every_change_is_a_version_with_author_time_and_reason(bakery: Organizat
 
 def test_the_same_setting_again_adds_no_version(bakery: Organization, cast: Cast, now: datetime) -> None:
     website = create(bakery, cast, now, "BE")
-    version = services.change_email_tracking(
-        bakery, website, tracking="never", author=cast.max, reason="again", now=later(now, hours=1)
+    version = services.change_policy(
+        bakery, website, {"email_tracking": "never"}, author=cast.max, reason="again", now=later(now, hours=1)
     )
     assert version.number == 1
     assert tracking_history(bakery, website).count() == 1
@@ -120,8 +120,8 @@ def test_the_same_setting_again_adds_no_version(bakery: Organization, cast: Cast
 
 def test_h1_never_empties_every_moment_in_the_same_transaction(bakery: Organization, cast: Cast, now: datetime) -> None:
     website = resolved(bakery, cast, now)
-    services.change_email_tracking(
-        bakery, website, tracking="never", author=cast.max, reason="", now=later(now, hours=1)
+    services.change_policy(
+        bakery, website, {"email_tracking": "never"}, author=cast.max, reason="", now=later(now, hours=1)
     )
     assert not website.permissions.exclude(
         opens_with_yes_since=None,
@@ -135,8 +135,8 @@ def test_h1_never_empties_every_moment_in_the_same_transaction(bakery: Organizat
 
 def test_h1_by_consent_empties_only_what_held_without_a_yes(bakery: Organization, cast: Cast, now: datetime) -> None:
     website = resolved(bakery, cast, now)
-    services.change_email_tracking(
-        bakery, website, tracking="by_consent", author=cast.max, reason="", now=later(now, hours=1)
+    services.change_policy(
+        bakery, website, {"email_tracking": "by_consent"}, author=cast.max, reason="", now=later(now, hours=1)
     )
     assert moments(website, "BE") == (now, None, now, None)
 
@@ -146,8 +146,8 @@ def test_f2_a_website_that_becomes_french_goes_to_never(
     bakery: Organization, cast: Cast, now: datetime, country: str
 ) -> None:
     website = resolved(bakery, cast, now)
-    version = services.change_country(
-        bakery, website, country=country, author=cast.max, reason="moved", now=later(now, hours=1)
+    version = services.change_policy(
+        bakery, website, {"country": country}, author=cast.max, reason="moved", now=later(now, hours=1)
     )
     website.refresh_from_db()
     assert (website.email_tracking, website.country_rule_applied_at) == ("never", later(now, hours=1))
@@ -158,7 +158,7 @@ def test_f2_a_website_that_becomes_french_goes_to_never(
 
 def test_monaco_is_not_french(bakery: Organization, cast: Cast, now: datetime) -> None:
     website = resolved(bakery, cast, now)
-    version = services.change_country(bakery, website, country="MC", author=cast.max, reason="", now=now)
+    version = services.change_policy(bakery, website, {"country": "MC"}, author=cast.max, reason="", now=now)
     website.refresh_from_db()
     assert (website.email_tracking, version.source) == ("always", "member")
 
@@ -167,10 +167,16 @@ def test_a_french_website_that_moves_within_france_keeps_its_recorded_decision(
     bakery: Organization, cast: Cast, now: datetime
 ) -> None:
     website = create(bakery, cast, now, "FR")
-    services.change_email_tracking(
-        bakery, website, tracking="by_consent", author=cast.dana, proposed_by=cast.ana, reason="asked", now=now
+    services.change_policy(
+        bakery,
+        website,
+        {"email_tracking": "by_consent"},
+        author=cast.dana,
+        proposed_by=cast.ana,
+        reason="asked",
+        now=now,
     )
-    services.change_country(bakery, website, country="RE", author=cast.max, reason="", now=later(now, hours=1))
+    services.change_policy(bakery, website, {"country": "RE"}, author=cast.max, reason="", now=later(now, hours=1))
     website.refresh_from_db()
     assert (website.email_tracking, str(website.country)) == ("by_consent", "RE")
 
@@ -179,8 +185,8 @@ def test_s5_the_declared_country_is_recorded_and_touches_only_people_of_unknown_
     bakery: Organization, cast: Cast, now: datetime
 ) -> None:
     website = resolved(bakery, cast, now)
-    version = services.change_declared_country(
-        bakery, website, country="IT", author=cast.dana, proposed_by=cast.ana, reason="a shop in Turin",
+    version = services.change_policy(
+        bakery, website, {"declared_country": "IT"}, author=cast.dana, proposed_by=cast.ana, reason="a shop in Turin",
         now=later(now, hours=1),
     )  # fmt: skip
     assert (str(version.declared_country), version.reason) == ("IT", "a shop in Turin")

@@ -7,8 +7,9 @@ something was permitted are emptied in the same transaction, so older copies sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
+from enum import Enum
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -35,6 +36,12 @@ NOBODY_WITHOUT_YES = {name: None for name in MOMENTS if not name.endswith("_with
 NEVER_PERMITTED = {"opens_basis": "never", "clicks_basis": "never", **dict.fromkeys(MOMENTS)}
 NOTHING_PERMITTED = dict.fromkeys(MOMENTS)
 DETAIL_FIELDS = ("name", "domain", "tracking_domain", "sender_name", "sender_email")
+# Of the fields whose values are few.
+KINDS: Mapping[str, type[Enum]] = {
+    "email_tracking": EmailTracking,
+    "opens_fallback": OpensFallback,
+    "clicks_fallback": ClicksFallback,
+}
 
 
 class LoosenedAloneError(Exception):
@@ -99,182 +106,47 @@ def lock_website(organization: Organization, website_id: int) -> Website:
     return Website.objects.select_for_update(of=("self",)).get(organization=organization, pk=website_id)
 
 
-def change_email_tracking(
+def change_policy(
     organization: Organization,
     website: Website,
+    values: Mapping[str, Any],
     *,
-    tracking: str,
-    author: User | None,
-    reason: str,
-    now: datetime,
-    source: str = VersionSource.MEMBER,
-    proposed_by: User | None = None,
-) -> EmailTrackingVersion:
-    """Set a website's email tracking. The same setting again adds no version."""
-    with transaction.atomic():
-        current = lock_website(organization, website.pk)
-        website.email_tracking = wanted = EmailTracking(tracking)
-        known = latest_version(organization, current)
-        if current.email_tracking == wanted and known is not None:
-            return known
-        _require_two(organization, current, {"email_tracking": wanted}, proposed_by, now)
-        previous, current.email_tracking = current.email_tracking, wanted
-        current.save(update_fields=["email_tracking"])
-        _empty_moments(current, wanted)
-        return record_version(
-            current, previous=previous, source=source, author=author, proposed_by=proposed_by, reason=reason, now=now
-        )
-
-
-def change_country(
-    organization: Organization,
-    website: Website,
-    *,
-    country: str,
     author: User | None,
     reason: str,
     now: datetime,
     proposed_by: User | None = None,
 ) -> EmailTrackingVersion:
-    """Move a website to another country. One that becomes French goes to Never track at once (rules F2)."""
+    """Set fields of a website, by their names, take back what rested on them, and keep a version: one for them all.
+
+    A website that becomes French goes to Never track at once, whatever else is asked for (rules F2). The same values
+    again add no version.
+    """
     with transaction.atomic():
         current = lock_website(organization, website.pk)
         known = latest_version(organization, current)
-        if current.country == country and known is not None:
-            return known
-        _require_two(organization, current, {"country": country}, proposed_by, now)
-        becomes_french = is_french(country) and not is_french(str(current.country))
-        previous, current.country = current.email_tracking, country
-        if becomes_french:
-            current.email_tracking = EmailTracking.NEVER
-            current.country_rule_applied_at = now
-        current.save(update_fields=["country", "email_tracking", "country_rule_applied_at"])
-        website.country, website.email_tracking = current.country, current.email_tracking
-        # What it measured without a yes rested on the old country; that begins again where it still holds.
-        permissions = MeasurementPermission.objects.filter(website=current)
-        permissions.update(**(NEVER_PERMITTED if becomes_french else NOBODY_WITHOUT_YES))
-        source = VersionSource.COUNTRY_RULE if becomes_french else VersionSource.MEMBER
-        return record_version(
-            current, previous=previous, source=source, author=author, proposed_by=proposed_by, reason=reason, now=now
-        )
-
-
-def change_declared_country(
-    organization: Organization,
-    website: Website,
-    *,
-    country: str,
-    author: User | None,
-    reason: str,
-    now: datetime,
-    proposed_by: User | None = None,
-) -> EmailTrackingVersion:
-    """Declare where people of unknown country count as being (rules S5)."""
-    return _change(
-        organization,
-        website,
-        {"declared_country": country},
-        _Change(author=author, proposed_by=proposed_by, reason=reason, now=now),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Change:
-    """Who changes something, why, and when."""
-
-    author: User | None
-    proposed_by: User | None
-    reason: str
-    now: datetime
-    source: str = VersionSource.MEMBER
-
-
-def change_fallbacks(
-    organization: Organization,
-    website: Website,
-    *,
-    opens_fallback: str,
-    clicks_fallback: str,
-    author: User | None,
-    reason: str,
-    now: datetime,
-    proposed_by: User | None = None,
-) -> EmailTrackingVersion:
-    """Say what is left of opens and clicks for everybody who is not measured one by one (rules S8, S9)."""
-    changes = {
-        "opens_fallback": OpensFallback(opens_fallback).value,
-        "clicks_fallback": ClicksFallback(clicks_fallback).value,
-    }
-    return _change(
-        organization,
-        website,
-        changes,
-        _Change(author=author, proposed_by=proposed_by, reason=reason, now=now),
-    )
-
-
-def change_for_professionals(
-    organization: Organization,
-    website: Website,
-    *,
-    for_professionals: bool,
-    author: User | None,
-    reason: str,
-    now: datetime,
-    proposed_by: User | None = None,
-) -> EmailTrackingVersion:
-    """Say whether people give a professional address here (rules C2)."""
-    return _change(
-        organization,
-        website,
-        {"for_professionals": for_professionals},
-        _Change(author=author, proposed_by=proposed_by, reason=reason, now=now),
-    )
-
-
-def change_consent_scope(
-    organization: Organization,
-    website: Website,
-    *,
-    scope: ConsentScope,
-    author: User | None,
-    reason: str,
-    now: datetime,
-    proposed_by: User | None = None,
-) -> EmailTrackingVersion:
-    """Move a website to another consent scope (rules C8): other answers count, so every permission begins again."""
-    return _change(
-        organization,
-        website,
-        {"consent_scope": scope},
-        _Change(author=author, proposed_by=proposed_by, reason=reason, now=now),
-    )
-
-
-def _change(
-    organization: Organization, website: Website, changes: dict[str, Any], change: _Change
-) -> EmailTrackingVersion:
-    """Set fields of a website, take back what rested on them, and keep a version. The same again adds none."""
-    with transaction.atomic():
-        current = lock_website(organization, website.pk)
-        known = latest_version(organization, current)
-        different = {name: value for name, value in changes.items() if getattr(current, name) != value}
+        different = {name: value for name, value in values.items() if getattr(current, name) != value}
         if not different and known is not None:
             return known
-        _require_two(organization, current, different, change.proposed_by, change.now)
+        _require_two(organization, current, different, proposed_by, now)
+        previous, was_french = current.email_tracking, is_french(str(current.country))
         for name, value in different.items():
-            setattr(current, name, value)
-            setattr(website, name, value)
+            setattr(current, name, KINDS[name](value).value if name in KINDS else value)
             _take_back(current, name)
-        current.save(update_fields=list(different))
+        becomes_french = is_french(str(current.country)) and not was_french
+        if becomes_french:
+            current.email_tracking, current.country_rule_applied_at = EmailTracking.NEVER, now
+            MeasurementPermission.objects.filter(website=current).update(**NEVER_PERMITTED)
+        current.save(update_fields=[*different, "email_tracking", "country_rule_applied_at"])
+        for name in (*values, "email_tracking"):
+            setattr(website, name, getattr(current, name))
         return record_version(
             current,
-            previous=current.email_tracking,
-            source=change.source,
-            author=change.author,
-            proposed_by=change.proposed_by,
-            reason=change.reason,
-            now=change.now,
+            previous=previous,
+            source=VersionSource.COUNTRY_RULE if becomes_french else VersionSource.MEMBER,
+            author=author,
+            proposed_by=proposed_by,
+            reason=reason,
+            now=now,
         )
 
 
@@ -282,6 +154,13 @@ def _take_back(website: Website, field: str) -> None:
     """Empty the moments of what rested on a field; consent.services resolves what holds with its new value."""
     rows = MeasurementPermission.objects.filter(website=website)
     match field:
+        case "email_tracking" if website.email_tracking == EmailTracking.NEVER:
+            rows.update(**NEVER_PERMITTED)
+        case "email_tracking" if website.email_tracking == EmailTracking.BY_CONSENT:
+            rows.update(**NOBODY_UNASKED)
+        case "country":
+            # What is measured without a yes rested on the old country; that begins again where it still holds.
+            rows.update(**NOBODY_WITHOUT_YES)
         case "declared_country":
             rows.filter(country=UNKNOWN_COUNTRY).update(**NOBODY_WITHOUT_YES)
         case "opens_fallback":
@@ -309,15 +188,6 @@ def plain(value: Any) -> str | bool | int:
     if isinstance(value, bool):
         return value
     return int(value.pk) if isinstance(value, models.Model) else str(value)
-
-
-def _empty_moments(website: Website, tracking: str) -> None:
-    """Take back what the setting no longer permits; what it newly permits is resolved by consent.services."""
-    rows = MeasurementPermission.objects.filter(website=website)
-    if tracking == EmailTracking.NEVER:
-        rows.update(**NEVER_PERMITTED)
-    elif tracking == EmailTracking.BY_CONSENT:
-        rows.update(**NOBODY_UNASKED)
 
 
 def record_version(
