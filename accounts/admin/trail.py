@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -61,18 +61,18 @@ class DayFilter(RangeDateFilter):
     """From a day to a day, both of them whole, in the zone of the organization."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
-        first, last = (self._day(end) for end in ("from", "to"))
+        first, last = self._moment("from", time.min), self._moment("to", time.max)
         if first is not None:
             queryset = queryset.filter(at__gte=first)
-        return queryset if last is None else queryset.filter(at__lt=last + timedelta(days=1))
+        return queryset if last is None else queryset.filter(at__lte=last)
 
-    def _day(self, end: str) -> datetime | None:
+    def _moment(self, end: str, clock: time) -> datetime | None:
         try:
             # As the calendar of the filter writes it in the member's language.
             day = DateField(required=False).to_python(self.used_parameters.get(f"{self.parameter_name}_{end}"))
         except ValidationError:
             return None
-        return None if day is None else datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())
+        return None if day is None else datetime.combine(day, clock, tzinfo=timezone.get_current_timezone())
 
 
 @admin.register(AuditEntry)
