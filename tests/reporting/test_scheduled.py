@@ -86,6 +86,21 @@ def test_a_viewer_gets_the_figures_as_a_file_and_nobodys_data(sending: Sending, 
     assert due_at(cast) == due + timedelta(days=7)
 
 
+def test_one_that_cannot_be_made_keeps_nobody_elses(sending: Sending, cast: Cast) -> None:
+    order(cast.ben)
+    order(cast.max)
+    due = due_at(cast)
+    with tenant(cast.bakery.pk):
+        broken = ScheduledReport.objects.filter(membership__user=cast.ben)
+        # A kind of file that this version no longer makes.
+        assert broken.update(file_kind="old") == 1
+    assert mail_due_reports(now=due) == 1
+    assert [message.to for message in mail.outbox] == [[cast.max.email]]
+    with tenant(cast.bakery.pk):
+        broken.update(file_kind="xlsx")
+    assert mail_due_reports(now=due) == 1, "it is tried again"
+
+
 def test_it_stops_with_the_membership(sending: Sending, cast: Cast) -> None:
     order(cast.ben, "")
     order(cast.max, "", file_kind="pdf")
