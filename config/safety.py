@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from environ import Env
+
 # What 32 bytes of randomness need at least, however they are written.
 SHORTEST_SECRET = 32
 
@@ -20,5 +22,5 @@ def unsafe_settings(environ: Mapping[str, str]) -> Iterator[str]:
         yield "PLI_SECRET_KEY is missing: give a random word, the same to every service, and keep it."
     elif any(len(secret) < SHORTEST_SECRET for secret in secrets):
         yield f"PLI_SECRET_KEY has a secret of fewer than {SHORTEST_SECRET} characters: make a longer one at random."
-    if environ.get("PLI_DEBUG", "").lower() in ("1", "true", "yes", "on"):
+    if Env.parse_value(environ.get("PLI_DEBUG", ""), bool):
         yield "PLI_DEBUG shows strangers what stands in memory: take it away."

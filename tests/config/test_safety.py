@@ -29,6 +29,7 @@ def test_safe_settings_start() -> None:
         ("PLI_SECRET_KEY", ""),
         ("PLI_SECRET_KEY", f"{'n' * 40},short"),
         ("PLI_DEBUG", "true"),
+        ("PLI_DEBUG", " OK"),
     ],
 )
 def test_an_unsafe_setting_is_named(name: str, value: str) -> None:
