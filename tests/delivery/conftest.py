@@ -12,6 +12,7 @@ import pytest
 from tests.support.smtp import SmtpServer
 
 if TYPE_CHECKING:
+    from tests.delivery.outside_world import Outside
     from tests.delivery.world import World
     from tests.support.cast import Cast
 
@@ -30,3 +31,16 @@ def server(tmp_path: Path, settings) -> Iterator[SmtpServer]:
         settings.SMTP_URL = running.url
         settings.BASE_URL = "https://pli.example"
         yield running
+
+
+@pytest.fixture
+def outside(world: World, settings) -> Iterator[Outside]:
+    """An outside sender of the organization; every request has to be one that its endpoint understands."""
+    from tests.delivery.outside_world import Outside, make_sender
+    from tests.support.outside import JsonEndpoint, OutsideServer
+
+    settings.ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    settings.BASE_URL = "https://pli.example"
+    with OutsideServer(JsonEndpoint()) as server:
+        yield Outside(world, server, make_sender(world, server))
+        assert server.problems == []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from campaigns.transactional import send_transactional
@@ -14,20 +12,10 @@ from delivery.forgetting import forget_sent
 from delivery.models import Message, MessageCall, MessageStatus, OutsidePerson
 from intake.services import save_participant
 from tests.campaigns.world import make_campaign, make_email
-from tests.delivery.outside_world import Outside, make_sender
-from tests.delivery.world import World
+from tests.delivery.outside_world import Outside
 from tests.intake.importing import import_text
-from tests.support.outside import JsonEndpoint, OutsideServer
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def outside(world: World, settings) -> Iterator[Outside]:
-    settings.ALLOWED_NETWORKS = ["127.0.0.0/8"]
-    with OutsideServer(JsonEndpoint()) as server:
-        yield Outside(world, server, make_sender(world, server))
-        assert server.problems == []
 
 
 def test_an_exit_screen_email_by_a_call_is_handed_over_with_what_the_call_gave_along(outside: Outside, server) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -22,23 +21,12 @@ from delivery.models import (
     SuppressionReason,
 )
 from delivery.services import suppress
-from tests.delivery.outside_world import Outside, make_sender
-from tests.delivery.world import World
-from tests.support.outside import JsonEndpoint, OutsideServer
+from tests.delivery.outside_world import Outside
 from tests.support.world import choose
 from websites.models import Website
 from websites.services import stop_measuring
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def outside(world: World, settings) -> Iterator[Outside]:
-    settings.ALLOWED_NETWORKS = ["127.0.0.0/8"]
-    settings.BASE_URL = "https://pli.example"
-    with OutsideServer(JsonEndpoint()) as server:
-        yield Outside(world, server, make_sender(world, server))
-        assert server.problems == []
 
 
 # --- What is handed over ----------------------------------------------------------------------------------------------

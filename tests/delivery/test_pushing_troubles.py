@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -22,20 +21,11 @@ from delivery.outcomes import SENDING_LEASE
 from delivery.pushing_changes import try_again
 from delivery.services import resume_mailing
 from delivery.transports import push
-from tests.delivery.outside_world import Outside, make_sender
-from tests.delivery.world import World
-from tests.support.outside import JsonEndpoint, Mood, OutsideServer
+from tests.delivery.outside_world import Outside
+from tests.support.killed import Killed, kill
+from tests.support.outside import Mood
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def outside(world: World, settings) -> Iterator[Outside]:
-    settings.ALLOWED_NETWORKS = ["127.0.0.0/8"]
-    settings.BASE_URL = "https://pli.example"
-    with OutsideServer(JsonEndpoint()) as server:
-        yield Outside(world, server, make_sender(world, server))
-        assert server.problems == []
 
 
 def test_an_endpoint_that_is_down_is_tried_again_and_nothing_is_lost(outside: Outside) -> None:
@@ -146,15 +136,8 @@ def test_who_withdraws_while_an_answer_is_lost_is_not_measured_in_the_end(outsid
 def test_a_worker_that_ends_between_request_and_record_repeats_the_key(outside: Outside, monkeypatch) -> None:
     person = outside.person("a", ChoiceValue.YES)
     mailing = outside.mailing(person)
-
-    class Killed(BaseException):
-        pass
-
-    def end(*_args: object) -> None:
-        raise Killed
-
     with monkeypatch.context() as broken:
-        broken.setattr(pushing._HandOver, "_record", end)
+        broken.setattr(pushing._HandOver, "_record", kill)
         with pytest.raises(Killed):
             outside.hand_over(mailing)
     assert outside.message(mailing, "a").status == "sending"
@@ -174,15 +157,8 @@ def test_a_withdrawal_whose_teller_ends_is_said_again_under_the_same_key(outside
     person = outside.person("a", ChoiceValue.YES)
     outside.hand_over(outside.mailing(person))
     outside.choose(person, ChoiceValue.NO)
-
-    class Killed(BaseException):
-        pass
-
-    def end(*_args: object, **_named: object) -> None:
-        raise Killed
-
     with monkeypatch.context() as broken:
-        broken.setattr(pushing_changes, "_record", end)
+        broken.setattr(pushing_changes, "_record", kill)
         with pytest.raises(Killed):
             outside.tell()
     outside.tell(seconds=SENDING_LEASE.total_seconds() + 1)

@@ -14,12 +14,10 @@ from accounts.models import Organization
 from common.tenancy import call_door, tenant
 from consent.models import Choice, ChoiceEvent
 from consent.rules import ChoiceValue
-from consent.selectors import consent_columns
 from consent.verification import verify_ledger
-from intake import exporting, moving
-from intake.exporting import ExportRefused, retry_export, run_export, start_export
+from intake import moving
 from intake.imports import run_import
-from intake.models import ConsentMove, ImportState, PeopleExport, UnprovenYes
+from intake.models import ConsentMove, ImportState, UnprovenYes
 from intake.moving import (
     MovePlan,
     MoveRefused,
@@ -31,17 +29,15 @@ from intake.moving import (
     try_move,
 )
 from participants.models import Participant
-from privacy.services.erasure import erase_participant
 from tests.campaigns.console import signed_in
 from tests.intake.importing import prepare
 from tests.support.cast import Cast
+from tests.support.killed import Killed
 from tests.support.world import choose, later, make_participant
 from websites.models import ConsentScope
-from websites.services import ensure_default_scope
 
 pytestmark = pytest.mark.django_db
 
-YES, NO = ChoiceValue.YES, ChoiceValue.NO
 PROVENANCE = {
     "where": "Shop checkout",
     "collected_at": "2026-06-01",
@@ -50,23 +46,6 @@ PROVENANCE = {
     "vouched_by": "Ana",
 }
 MAPPING = {"Oui": "yes", "Non": "no", "peut-être": ""}
-
-
-@pytest.fixture
-def scope(cast: Cast, now: datetime) -> ConsentScope:
-    with tenant(cast.bakery.pk):
-        return ensure_default_scope(cast.bakery, now=now)
-
-
-@pytest.fixture
-def people(cast: Cast, now: datetime) -> dict[str, Participant]:
-    values = {"yes": "Oui", "spaced": " Oui ", "no": "Non", "maybe": "peut-être", "refuser": "Oui", "none": None}
-    made = {}
-    for name, value in values.items():
-        attributes = {} if value is None else {"optin": value}
-        made[name] = make_participant(cast.bakery, f"{name}@mail.example.org", attributes=attributes, now=now)
-    choose(cast.bakery, made["refuser"], opens=NO, clicks=NO, now=now)
-    return made
 
 
 def plan(scope: ConsentScope, **changes: Any) -> MovePlan:
@@ -134,7 +113,7 @@ def test_c7_without_provenance_a_yes_stays_unknown_until_somebody_adds_the_evide
     assert answers(cast) == {"no": ("no", "no"), "refuser": ("no", "no")}
     with tenant(cast.bakery.pk):
         assert {one.participant_id for one in UnprovenYes.objects.all()} == {people["yes"].pk, people["spaced"].pk}
-    choose(cast.bakery, people["spaced"], opens=NO, now=later(now, hours=2))
+    choose(cast.bakery, people["spaced"], opens=ChoiceValue.NO, now=later(now, hours=2))
     with tenant(cast.bakery.pk):
         with pytest.raises(MoveRefused, match="All of it is needed"):
             add_evidence(cast.bakery, done, provenance={}, author=cast.ana, now=now)
@@ -166,10 +145,6 @@ def test_a_plan_that_says_nothing_is_refused(cast: Cast, scope: ConsentScope, no
 
 
 # --- Cut short --------------------------------------------------------------------------------------------------------
-
-
-class Killed(BaseException):
-    """Stands for kill -9: nothing of the run gets to say anything."""
 
 
 @pytest.fixture
@@ -260,47 +235,6 @@ def test_a_move_waits_for_a_database_that_is_away(
     require_whole(cast, run_move(cast.bakery.pk, started.pk, clock=lambda: later(now, minutes=2)))
 
 
-# --- There and back ---------------------------------------------------------------------------------------------------
-
-
-def test_what_was_exported_is_imported_again_and_changes_no_choice(
-    cast: Cast, scope: ConsentScope, now: datetime
-) -> None:
-    both = [(YES, YES), (NO, NO), (YES, NO), (NO, YES), (YES, None), (None, NO), (None, None)]
-    for number, (opens, clicks) in enumerate(both):
-        person = make_participant(
-            cast.bakery, f"p{number}@mail.example.org", country="BE", attributes={"city": "=Liège", "age": 7}, now=now
-        )
-        if opens or clicks:
-            choose(cast.bakery, person, opens=opens, clicks=clicks, now=now)
-
-    def known() -> list[dict[str, str]]:
-        with tenant(cast.bakery.pk):
-            choices = {row.participant_id: row for row in Choice.objects.all()}
-            return [consent_columns(choices.get(one.pk)) for one in Participant.objects.order_by("email")]
-
-    before = known()
-    with tenant(cast.bakery.pk):
-        export = run_export(
-            cast.bakery.pk, start_export(cast.bakery, scope=scope, author=cast.ana, now=now).pk, clock=lambda: now
-        )
-        with export.file.open("rb") as file:
-            text = file.read().decode("utf-8-sig")
-        events = ChoiceEvent.objects.count()
-    assert (export.state, export.rows) == (ImportState.DONE, 7)
-    header, first, *_more = text.splitlines()
-    assert header.endswith("consent_email_tracking,consent_email_opens,consent_email_clicks,consent_scope")
-    assert "'=Liège" in first
-    source = prepare(cast.bakery, text, now=later(now, hours=1))
-    assert source.mapping["consent_scope"] == ""
-    with tenant(cast.bakery.pk):
-        run_import(cast.bakery.pk, source.pk, clock=lambda: later(now, hours=1))
-    assert known() == before
-    with tenant(cast.bakery.pk):
-        # A no that is said again gets a later date; nothing else is written.
-        assert {event.value for event in ChoiceEvent.objects.order_by("pk")[events:]} <= {"no"}
-
-
 # --- The pages --------------------------------------------------------------------------------------------------------
 
 ADD = "/console/intake/consentmove/add/"
@@ -338,69 +272,8 @@ def test_the_pages_lead_from_an_attribute_to_its_report(
     assert answers(cast)["yes"] == ("yes", "yes")
 
 
-def test_an_export_is_asked_for_and_fetched(cast: Cast, scope: ConsentScope, people: dict[str, Participant]) -> None:
-    client = signed_in(cast.max)
-    assert client.post("/console/intake/peopleexport/start/", {"scope": scope.pk}).status_code == 302
-    with tenant(cast.bakery.pk):
-        export = run_export(cast.bakery.pk, PeopleExport.objects.get().pk)
-    address = f"/console/intake/peopleexport/{export.pk}/participants.csv/"
-    assert address in client.get("/console/intake/peopleexport/").content.decode()
-    answer = client.get(address)
-    assert answer["Content-Disposition"] == 'attachment; filename="participants.csv"'
-    assert b"yes@mail.example.org" in b"".join(answer.streaming_content)  # type: ignore[attr-defined]
-    stranger = signed_in(cast.cleo)
-    assert stranger.get(address).status_code == 404
-    assert stranger.post("/console/intake/peopleexport/start/", {"scope": scope.pk}).status_code == 404
-
-
 def test_viewers_see_none_of_it(cast: Cast, scope: ConsentScope, people: dict[str, Participant]) -> None:
     client = signed_in(cast.ben)
     for page in ("consentmove/", "consentmove/add/", "consentmove/unproven/", "peopleexport/"):
         assert client.get(f"/console/intake/{page}").status_code == 403
     assert client.post("/console/intake/peopleexport/start/", {"scope": scope.pk}).status_code == 403
-
-
-def test_an_export_that_fails_says_so_and_is_tried_again(
-    cast: Cast, scope: ConsentScope, people: dict[str, Participant], now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client, pages = signed_in(cast.max), "/console/intake/peopleexport/"
-    with tenant(cast.bakery.pk):
-        export = start_export(cast.bakery, scope=scope, author=cast.max, now=now)
-    # What nobody foresaw.
-    with monkeypatch.context() as broken:
-        broken.setattr(exporting, "safe_cell", None)
-        with pytest.raises(TypeError):
-            run_export(cast.bakery.pk, export.pk)
-    shown = client.get(pages).content.decode()
-    assert "An error of ours stopped the file" in shown
-    assert f"{pages}{export.pk}/retry/" in shown
-    assert signed_in(cast.ben).post(f"{pages}{export.pk}/retry/").status_code == 404
-    assert client.post(f"{pages}{export.pk}/retry/")["Location"] == pages
-    assert run_export(cast.bakery.pk, export.pk).state == ImportState.DONE
-    assert "An error of ours" not in client.get(pages).content.decode()
-    with tenant(cast.bakery.pk), pytest.raises(ExportRefused, match="not stopped by an error"):
-        retry_export(cast.bakery, export, now=now)
-
-
-def test_d2_an_export_that_is_written_while_somebody_is_erased_begins_anew(
-    cast: Cast, scope: ConsentScope, people: dict[str, Participant], now: datetime
-) -> None:
-    with tenant(cast.bakery.pk):
-        export = start_export(cast.bakery, scope=scope, author=cast.max, now=now)
-    moments = iter([now, now])
-
-    def clock() -> datetime:
-        """Between its beginning and its end, somebody goes."""
-        moment = next(moments)
-        if len(erased) < 1 and PeopleExport.objects.filter(state="running").exists():
-            erased.append(erase_participant(cast.bakery, people["none"], actor=cast.dana, reason="", now=now))
-        return moment
-
-    erased: list[Any] = []
-    with tenant(cast.bakery.pk):
-        assert run_export(cast.bakery.pk, export.pk, clock=clock).state == ImportState.QUEUED
-        assert len(erased) == 1
-        again = run_export(cast.bakery.pk, export.pk, clock=lambda: now)
-        with again.file.open("rb") as file:
-            assert b"none@" not in file.read()
-    assert (again.state, again.rows) == (ImportState.DONE, 5)

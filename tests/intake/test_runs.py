@@ -36,6 +36,7 @@ from intake.tasks import resume_imports
 from participants.models import Participant
 from tests.intake.importing import PROVENANCE, import_text, prepare
 from tests.support.cast import Cast
+from tests.support.killed import Killed, kill
 from tests.support.world import make_participant, make_topic, make_website
 
 pytestmark = pytest.mark.django_db
@@ -60,14 +61,6 @@ def run_until(source: Import, rows: int, then: Callable[[], Any], now: datetime)
             then()
 
     run_import(source.organization_id, source.pk, clock=lambda: now, progress=progress)
-
-
-class Killed(BaseException):
-    """Stands for kill -9: nothing of the run gets to say anything."""
-
-
-def kill() -> None:
-    raise Killed
 
 
 def test_a_run_that_was_killed_goes_on_after_its_last_chunk(cast: Cast, now: datetime) -> None:

@@ -6,73 +6,27 @@ import asyncio
 import http.client
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from threading import Thread
 from typing import Any
 from urllib.parse import quote, urlsplit
-from uuid import UUID
 
 import pytest
 from django.conf import settings
-from django.db import DatabaseError
 from django.test import Client
 
 from common.keys import encode_key, link_secrets, new_key, sign_link
 from config.asgi import Application, django_application
 from config.hosts import KnownHosts
-from tests.support.asgi import Response, ask
 from tests.support.hits import Copies, fingerprint
 from tests.support.servers import free_port, web_server
 from tests.support.wait import wait_until
+from tests.tracking.asking import READER, SHOP, edited, get, link_of, nowhere, pixel_of
 from tracking.asgi import PIXEL_BYTES
 from tracking.models import HitKind, TrackedContent
 from tracking.recorder import Recorder
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
-
-SHOP = "https://shop.example/bread?size=L&fresh=yes#order"
-READER = {
-    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Thunderbird/145.0",
-    "accept_language": "fr",
-}
-
-
-def pixel_of(key: UUID) -> str:
-    return f"/o/{encode_key(key)}"
-
-
-def link_of(key: UUID, destination: str = SHOP, number: int = 3, to: str = "") -> str:
-    signature = sign_link(key, number, destination, secrets=link_secrets())
-    return f"/c/{encode_key(key)}/{number}/{signature}?to={to or quote(destination, safe='')}"
-
-
-def nowhere() -> str:
-    return f"postgres://pli_recorder:x@127.0.0.1:{free_port()}/pli"
-
-
-def with_application(
-    use: Callable[[Application], Coroutine[Any, Any, Any]], *, url: str = "", domains: frozenset[str] = frozenset()
-) -> Any:
-    """Run ``use`` with an application of its own, which is closed in order afterwards."""
-
-    async def run() -> Any:
-        recorder = Recorder(url or settings.RECORDER_DATABASE_URL)
-        hosts = KnownHosts(["127.0.0.1", "testserver"], lambda: domains)
-        await hosts.refresh()
-        try:
-            return await use(Application(django_application, recorder, hosts))
-        finally:
-            await recorder.close(seconds=10 if not url else 0.1)
-
-    return asyncio.run(run())
-
-
-def get(*targets: str, method: str = "GET", url: str = "", **headers: str) -> list[Response]:
-    async def use(application: Application) -> list[Response]:
-        return [await ask(application, target, method=method, **{**READER, **headers}) for target in targets]
-
-    found: list[Response] = with_application(use, url=url)
-    return found
 
 
 # --- The pixel ------------------------------------------------------------------------------------------------------
@@ -190,21 +144,6 @@ def test_links_work_while_the_database_is_away(copies: Copies) -> None:
 # --- Links that we did not sign -------------------------------------------------------------------------------------
 
 
-def edited(key: UUID) -> list[str]:
-    signature = sign_link(key, 3, SHOP, secrets=link_secrets())
-    other_key = encode_key(new_key())
-    there = quote("https://evil.example/<script>", safe="")
-    return [
-        f"/c/{encode_key(key)}/3/{signature}?to={there}",
-        f"/c/{encode_key(key)}/4/{signature}?to={there}",
-        f"/c/{other_key}/3/{signature}?to={there}",
-        f"/c/{encode_key(key)}/3/{'A' * 16}?to={there}",
-        f"/c/{encode_key(key)}/03/{signature}?to={there}",
-        f"/c/{encode_key(key)}/3/{signature}/more?to={there}",
-        f"/c/?to={there}",
-    ]
-
-
 def test_h4_an_edited_link_names_its_destination_and_never_goes_there(copies: Copies) -> None:
     for answer in get(*edited(copies.copy().key)):
         assert answer.status == 200
@@ -264,60 +203,6 @@ def test_the_page_speaks_the_readers_language(copies: Copies) -> None:
         (answer,) = get(target, accept_language=f"xx, {language}-CH, en;q=0.5")
         assert f'<html lang="{language}">' in answer.body.decode()
         assert words in answer.body.decode()
-
-
-# --- Hosts ----------------------------------------------------------------------------------------------------------
-
-
-def test_an_unknown_host_is_refused_everywhere_but_at_the_health_check(copies: Copies) -> None:
-    key = copies.copy().key
-
-    async def use(application: Application) -> list[int]:
-        targets = (pixel_of(key), link_of(key), "/", "/healthz")
-        return [(await ask(application, target, host="evil.example")).status for target in targets]
-
-    assert with_application(use) == [400, 400, 400, 200]
-    assert copies.hits() == []
-
-
-def test_a_tracking_domain_serves_pixels_and_redirects_and_no_console(copies: Copies) -> None:
-    key = copies.copy().key
-
-    async def use(application: Application) -> list[int]:
-        targets = (pixel_of(key), link_of(key), "/console/")
-        return [(await ask(application, target, host="Links.Bread.example:443")).status for target in targets]
-
-    assert with_application(use, domains=frozenset({"links.bread.example"})) == [200, 302, 400]
-
-
-def test_tracking_domains_stay_known_while_the_database_is_away() -> None:
-    answers: list[Any] = [frozenset({"links.bread.example"}), DatabaseError(), frozenset()]
-
-    def load() -> frozenset[str]:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return frozenset(answer)
-
-    async def three_looks() -> list[bool]:
-        hosts = KnownHosts(["127.0.0.1"], load)
-        found = [hosts.serves_hits(b"never-read.example")]
-        for _ in range(3):
-            await hosts.refresh()
-            found.append(hosts.serves_hits(b"links.bread.example"))
-        return found
-
-    assert asyncio.run(three_looks()) == [True, True, True, False]
-
-
-def test_the_tracking_domains_of_all_websites_are_known_by_their_door(copies: Copies) -> None:
-    from common.tenancy import tenant
-    from tracking.doors import tracking_domains
-
-    with tenant(copies.organization.pk):
-        copies.website.tracking_domain = "Links.Bread.example"
-        copies.website.save(update_fields=["tracking_domain"])
-    assert tracking_domains() == {"links.bread.example"}
 
 
 # --- The process ----------------------------------------------------------------------------------------------------

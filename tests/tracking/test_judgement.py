@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tracking import models, rules
@@ -88,7 +90,7 @@ def test_every_entry_of_the_list_is_found_and_names_its_source() -> None:
         assert agents.kind_of(text.upper()) is kind
 
 
-def test_an_entry_without_a_source_is_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_an_entry_without_a_source_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "agents.toml"
     path.write_text('agents = [{ name = "x", contains = "x", what = "tool", source = "hearsay" }]\n[sources]\n')
     with pytest.raises(ValueError, match="names no source"):

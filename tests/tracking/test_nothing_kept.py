@@ -19,7 +19,7 @@ from common.keys import new_key
 from tests.support.hits import LONG_AGO, Copies
 from tests.support.servers import free_port
 from tests.support.wait import wait_until
-from tests.tracking.test_asgi import edited, link_of, pixel_of
+from tests.tracking.asking import edited, link_of, pixel_of
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 

@@ -16,6 +16,7 @@ from django.conf import settings
 from bench.torture_tracking import Plan, Torture, Web, requests_of
 from bench.tracked import fill
 from tests.support.gate import Gate
+from tests.support.hits import forget_hits
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
@@ -29,8 +30,6 @@ class Door(Gate):
 
 @pytest.fixture
 def case(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Torture]:
-    from tests.support.hits import forget_hits
-
     forget_hits()
     door, owner = Door(settings.RECORDER_DATABASE_URL), os.environ["DATABASE_OWNER_URL"]
     monkeypatch.setenv("DATABASE_RECORDER_URL", door.url)
