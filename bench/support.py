@@ -18,6 +18,7 @@ from pathlib import Path
 
 from config.embedded import Engines
 from config.services import manage_command, web_command
+from tests.support.wait import wait_until
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("PLI_BENCH_HOME") or CHECKOUT / ".pli-bench").absolute()
@@ -85,17 +86,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for_port(port: int, seconds: float = 10.0) -> None:
+def wait_for_port(port: int) -> None:
     """Until somebody listens there."""
-    give_up_at = time.monotonic() + seconds
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
-            return
-        except OSError:
-            if time.monotonic() > give_up_at:
-                raise
-            time.sleep(0.02)
+    wait_until(lambda: _is_open(port), 10, f"somebody to listen on port {port}")
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager
