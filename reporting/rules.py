@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil, floor, sqrt
 
+from campaigns.rules import wilson_interval
+
 # Below this many measurable people a percentage says more about chance than about the email.
 SMALLEST_BASE_FOR_A_RATE = 10
 # A total of fewer people, or of fewer hits, might say something about one of them (rule U3).
 SMALLEST_CROWD = 10
 # Fewer say too little even of themselves.
 SMALLEST_BASE_FOR_AN_ESTIMATE = 100
-# 95 % of the normal distribution.
-Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,13 @@ class Rate:
         """Where the rate lies with 95 % confidence, in percent (Wilson 1927); None where there is no rate."""
         if self.percent is None:
             return None
-        low, high = _wilson(self.count, self.base)
+        low, high = self.shares
         return round(100 * low, 1), round(100 * high, 1)
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """The same from 0 to 1, not rounded; of nobody nothing is known."""
+        return wilson_interval(self.count, self.base) or (0.0, 1.0)
 
     def estimate(self, people: int) -> tuple[int, int] | None:
         """How many of ``people`` it would be if those who could not be measured did as the others: from, to.
@@ -52,13 +57,6 @@ class Rate:
         return floor(people * low / 100), ceil(people * high / 100)
 
 
-def _wilson(count: int, n: int) -> tuple[float, float]:
-    share = count / n
-    centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z * sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def difference(one: Rate, other: Rate) -> tuple[float, float] | None:
     """Between which points of percent ``one`` lies above ``other``, with 95 % confidence (Newcombe 1998, method 10).
 
@@ -67,8 +65,7 @@ def difference(one: Rate, other: Rate) -> tuple[float, float] | None:
     if one.interval is None or other.interval is None:
         return None
     first, second = one.count / one.base, other.count / other.base
-    first_low, first_high = _wilson(one.count, one.base)
-    second_low, second_high = _wilson(other.count, other.base)
+    (first_low, first_high), (second_low, second_high) = one.shares, other.shares
     below = sqrt((first - first_low) ** 2 + (second_high - second) ** 2)
     above = sqrt((first_high - first) ** 2 + (second - second_low) ** 2)
     return round(100 * (first - second - below), 1), round(100 * (first - second + above), 1)
