@@ -54,7 +54,7 @@ class PersonRequestAdmin(KeepingPages, ProofPages, DeparturePages, DutyPages, Te
     list_filter_submit = True
     list_per_page = 50
     ordering = ("-received_on", "-id")
-    list_select_related = ("answered_by",)
+    list_select_related = ("answered_by", "organization")
     actions = None
 
     class Media:
