@@ -14,7 +14,7 @@ from accounts.gate import missing_step, within_reach
 from accounts.impersonation import membership_in_place, running_impersonation
 from accounts.models import Impersonation, Membership
 from accounts.selectors import memberships_of, organizations_of
-from accounts.signed_in import member_of
+from accounts.signed_in import member_of, member_request
 from common.tenancy import tenant
 
 
@@ -28,7 +28,8 @@ class OrganizationMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.membership = request.organization = request.impersonation = None  # type: ignore[attr-defined]
+        console = member_request(request)
+        console.membership = console.impersonation = None
         if not request.path.startswith("/console/") or not request.user.is_authenticated:
             return self.get_response(request)
         if "impersonation" in request.session and (response := self._in_place_of_a_member(request)) is not None:
@@ -54,7 +55,6 @@ class OrganizationMiddleware:
             running = running_impersonation(member_of(request), impersonation_id, now=timezone.now())
             membership = membership_in_place(running) if running is not None else None
             if membership is not None:
-                request.impersonation = running  # type: ignore[attr-defined]
                 return self._answer(request, membership, running)
         del request.session["impersonation"]
         return None
@@ -63,8 +63,9 @@ class OrganizationMiddleware:
         self, request: HttpRequest, membership: Membership, impersonation: Impersonation | None
     ) -> HttpResponse:
         """Inside the tenant."""
-        request.membership = membership  # type: ignore[attr-defined]
-        request.organization = membership.organization  # type: ignore[attr-defined]
+        console = member_request(request)
+        console.membership, console.organization = membership, membership.organization
+        console.impersonation = impersonation
         # Dates and times of the console are read and typed in the organization's zone.
         with (
             timezone.override(membership.organization.timezone),
@@ -82,6 +83,6 @@ class OrganizationMiddleware:
 def _offer_others(request: HttpRequest, membership: Membership) -> None:
     """Their names, for whoever looks: most answers show none."""
     here = membership.organization_id
-    request.other_organizations = SimpleLazyObject(  # type: ignore[attr-defined]
+    member_request(request).other_organizations = SimpleLazyObject(
         lambda: [one for one in organizations_of(membership.user) if one.organization_id != here]
     )

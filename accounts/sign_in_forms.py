@@ -6,23 +6,20 @@ from typing import Any
 
 from allauth.core import context
 from allauth.mfa.adapter import get_adapter
-from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
+from allauth.mfa.base.forms import AuthenticateForm, BaseAuthenticateForm, ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY, generate_totp_secret
-from django import forms
 from django.conf import settings
 from django.core.cache import cache
 
 from common.crypto import keyed_hash
 
 
-class OnceOnly(forms.Form):
+class OnceOnly(BaseAuthenticateForm):
     """A code works once. allauth forgets a used one after its own half minute, though it is valid for three."""
 
-    user: Any
-
     def clean_code(self) -> str:
-        code = super().clean_code()  # type: ignore[misc]
+        code = super().clean_code()
         used = keyed_hash("used code", str(self.user.pk), code.replace(" ", ""))
         seconds = settings.MFA_TOTP_PERIOD * (2 * settings.MFA_TOTP_TOLERANCE + 1)
         if not cache.add(f"used-code:{used}", 1, timeout=seconds):

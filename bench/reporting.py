@@ -116,7 +116,7 @@ class Reader:
 
         self._client = Client()
         with tenant(launched.organization):
-            self._client.force_login(Membership.objects.select_related("user").first().user)  # type: ignore[union-attr]
+            self._client.force_login(Membership.objects.select_related("user").earliest("pk").user)
             launch = Launch.objects.get(mailing=launched.mailing)
         self._page = reverse("admin:reporting_launch", args=[launch.pk])
 

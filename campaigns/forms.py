@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -66,7 +66,8 @@ class EmailForm(forms.ModelForm):
             widget.attrs.update({"class": f"{widget.attrs.get('class', '')} campaigns-body", "spellcheck": "false"})
         campaign = self._campaign()
         if campaign is not None and "topic" in self.fields:
-            self.fields["topic"].queryset = self._topics().filter(website=campaign.website_id)  # type: ignore[attr-defined]
+            topics = self._topics().filter(website=campaign.website_id)
+            cast("forms.ModelChoiceField[Topic]", self.fields["topic"]).queryset = topics
 
     def _topics(self) -> Any:
         return (

@@ -16,9 +16,8 @@ from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
-from accounts.models import Organization
 from accounts.sign_in_page import sign_in_page
-from accounts.signed_in import member_of
+from accounts.signed_in import member_of, organization_of
 from common.policies import Policy, has_policy, with_policy
 from consent.seals import anchors_file, seals_context
 from consent.views import proposal_rows
@@ -34,7 +33,7 @@ from reporting.views import (
 
 # Unfold's Alpine evaluates expressions and sets inline styles; everything else stays as strict as elsewhere.
 CONSOLE_CSP: Policy = {
-    **cast("Policy", settings.SECURE_CSP),
+    **settings.SECURE_CSP,
     "script-src": [CSP.SELF, CSP.UNSAFE_EVAL],
     "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],
 }
@@ -94,7 +93,7 @@ class ConsoleSite(UnfoldAdminSite):
         return cast("HttpResponse", secure_admin_login(super().login)(request, extra_context))
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        organization = self._organization(request)
+        organization = organization_of(request)
         proposals = proposal_rows(organization, member_of(request), now=timezone.now())
         context = {
             **dashboard_context(organization),
@@ -107,7 +106,7 @@ class ConsoleSite(UnfoldAdminSite):
         """Results > Reports: a page of ``reporting.views.REPORT_PAGES``."""
 
         def page(request: HttpRequest, **names_a_row: int) -> HttpResponse:
-            context = context_of(self._organization(request), query=request.GET, **names_a_row)
+            context = context_of(organization_of(request), query=request.GET, **names_a_row)
             return TemplateResponse(request, template, {**self.each_context(request), **context})
 
         return page
@@ -122,11 +121,11 @@ class ConsoleSite(UnfoldAdminSite):
 
     def seals(self, request: HttpRequest) -> HttpResponse:
         """Settings > Consent history."""
-        context = seals_context(self._organization(request), member_of(request))
+        context = seals_context(organization_of(request), member_of(request))
         return TemplateResponse(request, "consent/seals.html", {**self.each_context(request), **context})
 
     def anchors(self, request: HttpRequest) -> HttpResponse:
-        return anchors_file(self._organization(request), member_of(request), now=timezone.now())
+        return anchors_file(organization_of(request), member_of(request), now=timezone.now())
 
     def sign_in(self, request: HttpRequest) -> HttpResponse:
         """Settings > Signing in."""
@@ -137,12 +136,8 @@ class ConsoleSite(UnfoldAdminSite):
         return self._page(request, "reporting/processing.html", processing_context)
 
     def processing_file(self, request: HttpRequest, kind: str) -> HttpResponse:
-        return processing_file(self._organization(request), kind, now=timezone.now())
+        return processing_file(organization_of(request), kind, now=timezone.now())
 
     def _page(self, request: HttpRequest, template: str, context_of: Callable[..., dict[str, Any]]) -> HttpResponse:
-        context = {**self.each_context(request), **context_of(self._organization(request), now=timezone.now())}
+        context = {**self.each_context(request), **context_of(organization_of(request), now=timezone.now())}
         return TemplateResponse(request, template, context)
-
-    @staticmethod
-    def _organization(request: HttpRequest) -> Organization:
-        return cast("Organization", request.organization)  # type: ignore[attr-defined]

@@ -275,13 +275,14 @@ def _page(organization: Organization, sender: Connection, after: int) -> list[Ou
 
 
 def _compare(organization: Organization, rows: Iterable[OutsidePerson], *, now: datetime) -> int:
-    by_website: dict[Website, list[OutsidePerson]] = {}
+    by_website: dict[Website, list[tuple[int, OutsidePerson]]] = {}
     for row in rows:
-        by_website.setdefault(row.website, []).append(row)
+        if row.participant_id is not None:
+            by_website.setdefault(row.website, []).append((row.participant_id, row))
     marked = 0
     with tenant(organization.pk):
         for website, theirs in by_website.items():
-            states = states_of(organization, website, [row.participant_id for row in theirs], now=now)  # type: ignore[misc]
-            other = [row.pk for row in theirs if as_told(states[row.participant_id]) != row.told]  # type: ignore[index]
+            states = states_of(organization, website, [person for person, _row in theirs], now=now)
+            other = [row.pk for person, row in theirs if as_told(states[person]) != row.told]
             marked += _mark(OutsidePerson.objects.filter(organization=organization, pk__in=other), now=now)
     return marked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
@@ -202,10 +202,10 @@ class PageForm(forms.Form):
         super().__init__(data, label_suffix="")
         self._entry_form = entry_form
         codes = settings.PUBLIC_LANGUAGES
-        self.fields["languages"].choices = [(code, language_name(code)) for code in codes]  # type: ignore[attr-defined]
+        cast("forms.ChoiceField", self.fields["languages"]).choices = [(code, language_name(code)) for code in codes]
         self.fields["languages"].initial = entry_form.languages
         self.fields["double_opt_in"].initial = entry_form.double_opt_in
-        self.fields["exit_email"].queryset = Email.objects.filter(  # type: ignore[attr-defined]
+        cast("forms.ModelChoiceField[Email]", self.fields["exit_email"]).queryset = Email.objects.filter(
             organization=organization,
             campaign=entry_form.campaign_id,
             kind=EmailKind.EXIT_SCREEN,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -65,7 +65,8 @@ class MoveForm(ProvenanceForm):
     def __init__(self, *args: Any, values: list[tuple[str, int]], scopes: list[ConsentScope], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._values, self._scopes = values, {str(scope.pk): scope for scope in scopes}
-        self.fields["scope"].choices = [(key, scope.name) for key, scope in self._scopes.items()]  # type: ignore[attr-defined]
+        choices = [(key, scope.name) for key, scope in self._scopes.items()]
+        cast("forms.ChoiceField", self.fields["scope"]).choices = choices
         for number, (value, _people) in enumerate(values):
             self.fields[f"value_{number}"] = forms.ChoiceField(
                 label=value or _("empty"),

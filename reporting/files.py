@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from accounts.models import Organization
-from accounts.signed_in import MemberRequest, organization_of
+from accounts.signed_in import member_request, organization_of
 from common.policies import email_policy, with_policy
 from reporting.asked import asked_days, asked_launches
 from reporting.documents import Document, comparison_document, launch_document, several_document
@@ -57,7 +57,7 @@ def mapped_email_frame(request: HttpRequest, launch_id: int) -> HttpResponse:
 
 def scheduled_page(request: HttpRequest) -> HttpResponse:
     """Results > Reports by email: what the member gets, one more, or one less. Everybody for themselves."""
-    organization, membership, now = organization_of(request), cast("MemberRequest", request).membership, timezone.now()
+    organization, membership, now = organization_of(request), member_request(request).membership, timezone.now()
     if membership is None:
         raise Http404
     if request.method == "POST" and "stop" in request.POST:

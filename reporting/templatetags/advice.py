@@ -8,6 +8,7 @@ from django import template
 from django.template import Context
 from django.utils import timezone
 
+from accounts.signed_in import organization_of
 from reporting.advisor import Topic, advise
 
 register = template.Library()
@@ -20,5 +21,5 @@ SAID_THERE = {Topic.STOPPED, Topic.NO_NOTICE, Topic.WAITING}
 def website_advice(context: Context) -> dict[str, Any]:
     """What the member should see to on this website."""
     request, website = context["request"], context["website"]
-    found = advise(request.organization, now=timezone.now(), website=website)
+    found = advise(organization_of(request), now=timezone.now(), website=website)
     return {"items": [one for one in found if one.topic not in SAID_THERE]}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from accounts.models import Organization
 from common.tenancy import tenant
 from consent.rules import ChoiceValue
 from delivery.connection_models import Connection, WebsiteConnection
@@ -65,7 +66,7 @@ class Outside:
     sender: Connection
 
     @property
-    def organization(self):  # type: ignore[no-untyped-def]
+    def organization(self) -> Organization:
         return self.world.cast.bakery
 
     def person(self, name: str, choice: ChoiceValue | None = None, **fields: str) -> Participant:

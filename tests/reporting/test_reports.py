@@ -19,7 +19,7 @@ from delivery.models import Message
 from participants.models import Participant
 from reporting import tasks
 from reporting.models import Dimension
-from reporting.reports import get_launch, launches_of, report_launch, report_several
+from reporting.reports import LaunchReport, get_launch, launches_of, report_launch, report_several
 from reporting.rules import Rate
 from reporting.tables import Unsaid, cell_words, group_tables, launch_tables, several_tables
 from tests.reporting.world import ANONYMOUS, YES, Sending, make_sending
@@ -37,7 +37,7 @@ def sending(transactional_db: None, cast: Cast) -> Sending:
     return make_sending(make_copies(cast.bakery))
 
 
-def report_of(sending: Sending):  # type: ignore[no-untyped-def]
+def report_of(sending: Sending) -> LaunchReport:
     with tenant(sending.organization.pk):
         launch = get_launch(sending.organization, sending.launch.pk)
         assert launch is not None
@@ -78,7 +78,7 @@ def test_u2_a_choice_changed_after_sending_leaves_rates_unchanged(sending: Sendi
 def test_u2_under_never_a_report_says_not_measured_and_keeps_what_servers_told(sending: Sending, cast: Cast) -> None:
     sending.send(12, opens_reason="website_never_tracks")
     with tenant(sending.organization.pk):
-        Message.objects.filter(pk=Message.objects.first().pk).update(news="hard_bounce")  # type: ignore[union-attr]
+        Message.objects.filter(pk=Message.objects.earliest("pk").pk).update(news="hard_bounce")
     sending.count()
     report = report_of(sending)
     assert not report.figures.anything_measured

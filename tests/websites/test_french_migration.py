@@ -69,8 +69,10 @@ def listening(said: list[str]) -> Iterator[None]:
     """What the migration says, to whoever runs it."""
     listener, logger = _Listener(said), logging.getLogger("websites.country_rule")
     logger.addHandler(listener)
-    yield
-    logger.removeHandler(listener)
+    try:
+        yield
+    finally:
+        logger.removeHandler(listener)
 
 
 @pytest.fixture(scope="module")
