@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Any
 from uuid import UUID
 
 import requests
@@ -18,7 +20,10 @@ from django.utils import timezone
 
 from accounts.sign_on import member_behind, provider_session, rules_behind, social_app
 from common.crypto import decrypt_secret, encrypt_secret
+from common.mail import MailTroubleError
 from common.ratelimit import client_prefix
+
+logger = logging.getLogger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -28,6 +33,13 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_from_email(self) -> str:
         return str(settings.DEFAULT_FROM_EMAIL)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Whatever becomes of the mail, the page says the same: one that no server takes would tell by its error."""
+        try:
+            super().send_mail(template_prefix, email, context)
+        except (MailTroubleError, OSError) as trouble:
+            logger.warning("a mail about an account did not leave: %s", type(trouble).__name__)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """The network that somebody comes from. It is counted by for the limits, and shown in the list of sessions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 from django.core.mail import send_mail
@@ -12,10 +13,15 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.models import Impersonation, Membership, Organization, Role, User
 from common.jobs import after_commit
+from common.mail import MailTroubleError
 from common.tenancy import call_door, tenant
 
 MOST_MINUTES = 60
 TELL_TASK = "accounts.tell_of_impersonation"
+# Where nobody can be reached, it is tried for so long.
+WORTH_TELLING = timedelta(days=1)
+
+logger = logging.getLogger(__name__)
 
 
 class ImpersonationRefused(Exception):  # noqa: N818 - the words of the person who is refused, not a fault
@@ -125,14 +131,20 @@ def _end(organization: Organization, running: Impersonation, *, actor: User | No
 
 
 def tell_of_impersonations(organization: Organization, *, now: datetime) -> int:
-    """Write to the owners, and to the member in whose place it was, of each beginning and each end. Mails that left."""
+    """Write to the owners, and to the member in whose place it was, of each beginning and each end. Mails that left.
+
+    One who cannot be reached keeps nobody else from being told, nor makes them be told again.
+    """
     with tenant(organization.pk):
         untold = Impersonation.objects.select_for_update(of=("self",), skip_locked=True).filter(
             Q(told_of_start_at=None) | Q(told_of_end_at=None, ended_at__isnull=False), organization=organization
         )
         sent = 0
         for one in untold.order_by("pk"):
-            sent += _tell(organization, one)
+            left = _tell(organization, one)
+            sent += left
+            if not left and now < (one.ended_at or one.started_at) + WORTH_TELLING:
+                continue
             one.told_of_start_at = one.told_of_start_at or now
             one.told_of_end_at = now if one.ended_at else None
             one.save(update_fields=["told_of_start_at", "told_of_end_at"])
@@ -146,10 +158,15 @@ def _tell(organization: Organization, impersonation: Impersonation) -> int:
     subject = _("An operator ended their access to %(name)s") if impersonation.ended_at else None
     subject = subject or _("An operator works in %(name)s")
     text = render_to_string("accounts/impersonation.txt", context)
-    addresses = list(readers.values_list("user__email", flat=True))
-    for address in addresses:
-        send_mail(subject % {"name": " ".join(organization.name.split())}, text, None, [address])
-    return len(addresses)
+    sent = 0
+    for address in readers.values_list("user__email", flat=True):
+        try:
+            send_mail(subject % {"name": " ".join(organization.name.split())}, text, None, [address])
+        except (MailTroubleError, OSError) as trouble:
+            logger.warning("a mail about an operator's access did not leave: %s", type(trouble).__name__)
+        else:
+            sent += 1
+    return sent
 
 
 def _is_owner(organization: Organization, user: User) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from accounts import audit
 from accounts.members import MembersRefused, NothingThere, confirm_address, lock_members, require_owner
 from accounts.models import Invitation, Membership, Organization, Role, User
 from common.jobs import after_commit
+from common.mail import MailTroubleError
 from common.ratelimit import Limit, within_limit
 from common.tenancy import call_door, tenant
 
@@ -26,6 +28,12 @@ DAYS_VALID = 7
 MAIL_TASK = "accounts.mail_invitation"
 # Anybody can found an organization where sign-up is open: it must not become a way to write to strangers.
 MAILS = Limit("invitations", most=30, seconds=3600)
+# Waits between attempts to mail one; after the last attempt an owner has to see to it.
+MINUTES_BETWEEN = (1, 5, 15, 60, 240)
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS = ("failures", "failed_at", "given_up")
 
 
 def invite(organization: Organization, email: str, *, role: str, actor: User, now: datetime) -> Invitation:
@@ -61,9 +69,10 @@ def resend_invitation(organization: Organization, invitation_id: int, *, actor: 
         require_owner(organization, actor)
         invitation = _lock(organization, invitation_id)
         _count_mail(organization, now=now)
-        invitation.key_hash = invitation.mailed_at = None
+        invitation.key_hash = invitation.mailed_at = invitation.failed_at = None
+        invitation.failures, invitation.given_up = 0, False
         invitation.expires_at = now + timedelta(days=DAYS_VALID)
-        invitation.save(update_fields=["key_hash", "mailed_at", "expires_at"])
+        invitation.save(update_fields=["key_hash", "mailed_at", *_ATTEMPTS, "expires_at"])
         audit.record(organization, actor=actor, action="member:invite:resend", target=invitation.email, now=now)
         after_commit(MAIL_TASK, organization_id=organization.pk, invitation_id=invitation.pk)
 
@@ -81,22 +90,52 @@ def mail_invitation(organization_id: int, invitation_id: int, *, now: datetime) 
     with tenant(organization_id):
         waiting = Invitation.objects.select_for_update(of=("self",)).select_related("organization", "invited_by")
         invitation = waiting.filter(pk=invitation_id, mailed_at=None, expires_at__gt=now).first()
-        if invitation is None:
+        if invitation is None or not is_due(invitation, now=now):
             return False
         key = secrets.token_urlsafe(32)
+        subject, text = _letter(invitation, key)
+        try:
+            send_mail(subject, text, None, [invitation.email])
+        except (MailTroubleError, OSError) as trouble:
+            _note_failure(invitation, trouble, now=now)
+            return False
         invitation.key_hash, invitation.mailed_at = hash_of(key), now
         invitation.save(update_fields=["key_hash", "mailed_at"])
-        organization = invitation.organization
-        context = {
-            "organization": organization.name,
-            "role": invitation.get_role_display(),
-            "invited_by": str(invitation.invited_by or organization.name),
-            "url": settings.BASE_URL + reverse("account_invitation", args=[key]),
-            "days": DAYS_VALID,
-        }
-        subject = _("%(organization)s invites you to Pli") % {"organization": " ".join(organization.name.split())}
-        send_mail(subject, render_to_string("accounts/invitation.txt", context), None, [invitation.email])
     return True
+
+
+def is_due(invitation: Invitation, *, now: datetime) -> bool:
+    """Whether it is time to mail it, for the first time or once more."""
+    if invitation.mailed_at is not None or invitation.given_up:
+        return False
+    if invitation.failed_at is None:
+        return True
+    return now >= invitation.failed_at + timedelta(minutes=MINUTES_BETWEEN[invitation.failures - 1])
+
+
+def _letter(invitation: Invitation, key: str) -> tuple[str, str]:
+    organization = invitation.organization
+    context = {
+        "organization": organization.name,
+        "role": invitation.get_role_display(),
+        "invited_by": str(invitation.invited_by or organization.name),
+        "url": settings.BASE_URL + reverse("account_invitation", args=[key]),
+        "days": DAYS_VALID,
+    }
+    subject = _("%(organization)s invites you to Pli") % {"organization": " ".join(organization.name.split())}
+    return subject, render_to_string("accounts/invitation.txt", context)
+
+
+def _note_failure(invitation: Invitation, trouble: Exception, *, now: datetime) -> None:
+    """A server that takes nothing for this address is asked once, one that is away a few times."""
+    logger.warning("an invitation could not be mailed: %s", type(trouble).__name__)
+    invitation.failures, invitation.failed_at = invitation.failures + 1, now
+    refused = isinstance(trouble, MailTroubleError) and trouble.refused
+    invitation.given_up = refused or invitation.failures > len(MINUTES_BETWEEN)
+    invitation.save(update_fields=_ATTEMPTS)
+    if invitation.given_up:
+        named = invitation.email
+        audit.record(invitation.organization, actor=None, action="member:invite:fail", target=named, now=now)
 
 
 # --- Accepting --------------------------------------------------------------------------------------------------------
@@ -195,5 +234,5 @@ def _lock(organization: Organization, invitation_id: int) -> Invitation:
 
 
 def _count_mail(organization: Organization, *, now: datetime) -> None:
-    if not within_limit(MAILS, str(organization.pk), now=now):
+    if not within_limit(MAILS, str(organization.pk), now=now, when_away=False):
         raise MembersRefused(_("That were many invitations within an hour. Try again later."))

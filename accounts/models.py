@@ -202,6 +202,10 @@ class Invitation(TenantModel):
     # Of the key in the mail that left last. The key itself is nowhere but in that mail.
     key_hash = models.BinaryField(max_length=32, null=True, unique=True)
     mailed_at = models.DateTimeField(null=True)
+    # How often mailing it failed, when last, and whether that was the end of trying.
+    failures = models.PositiveSmallIntegerField(default=0, db_default=0)
+    failed_at = models.DateTimeField(null=True)
+    given_up = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         verbose_name = _("invitation")

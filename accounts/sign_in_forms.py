@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.forms import SignupForm
 from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, BaseAuthenticateForm, ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY, generate_totp_secret
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.cache import cache
+from django.http import HttpRequest
 
 from common.crypto import keyed_hash
 
@@ -51,3 +54,12 @@ class SealedTotpForm(ActivateTOTPForm):
         secret = generate_totp_secret()
         session[SECRET_SESSION_KEY] = adapter.encrypt(secret)
         return str(secret)
+
+
+class EvenSignUpForm(SignupForm):
+    """An account that exists is answered as late as one that is made: its password is hashed, too, and thrown away."""
+
+    def try_save(self, request: HttpRequest) -> Any:
+        if self.account_already_exists:
+            get_user_model()().set_password(self.cleaned_data["password1"])
+        return super().try_save(request)

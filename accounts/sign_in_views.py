@@ -87,7 +87,7 @@ def single_sign_on(request: HttpRequest) -> HttpResponse:
     status = 200
     if request.method == "POST":
         name = request.POST.get("name", "")
-        if not within_limit(NAMES_OF_NETWORK, client_prefix(request), now=timezone.now()):
+        if not within_limit(NAMES_OF_NETWORK, client_prefix(request), now=timezone.now(), when_away=False):
             context, status = {"error": _("Too many names. Try again in ten minutes.")}, 429
         elif (provider := provider_named(name)) is not None:
             return HttpResponseRedirect(reverse("openid_connect_login", kwargs={"provider_id": provider}))

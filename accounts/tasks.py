@@ -43,8 +43,9 @@ def look_after_members() -> None:
         with tenant(organization_id):
             organization = Organization.objects.get(pk=organization_id)
             Invitation.objects.filter(organization=organization, expires_at__lte=now).delete()
-            for pk in Invitation.objects.filter(organization=organization, mailed_at=None).values_list("pk", flat=True):
-                after_commit(invitations.MAIL_TASK, organization_id=organization_id, invitation_id=pk)
+            for one in Invitation.objects.filter(organization=organization, mailed_at=None):
+                if invitations.is_due(one, now=now):
+                    after_commit(invitations.MAIL_TASK, organization_id=organization_id, invitation_id=one.pk)
             impersonation.end_overdue(organization, now=now)
             after_commit(impersonation.TELL_TASK, organization_id=organization_id)
 

@@ -128,7 +128,7 @@ def organizations(request: HttpRequest) -> HttpResponse:
     refused = ""
     if request.method == "POST" and form is not None and form.is_valid():
         now = timezone.now()
-        if within_limit(FOUNDING, str(person.pk), now=now):
+        if within_limit(FOUNDING, str(person.pk), now=now, when_away=False):
             return _into_console(request, found_organization(person, **form.cleaned_data, now=now).pk)
         refused = _too_often()
     context = {"organizations": found, "form": form, "refused": refused}

@@ -21,6 +21,7 @@ ACTIONS: dict[str, str | Promise] = {
     "launch:begin": _("Launched"),
     "member:add": _("Member added by an operator"),
     "member:invite": _("Member invited"),
+    "member:invite:fail": _("Invitation not delivered"),
     "member:invite:resend": _("Invitation sent again"),
     "member:invite:withdraw": _("Invitation withdrawn"),
     "member:join": _("Invitation accepted"),

@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -14,8 +14,8 @@ from django.http import HttpRequest
 
 logger = logging.getLogger(__name__)
 
-# PostgreSQL says here what stood in the row: an address, say. What went wrong stands in the line before.
-_VALUES_OF_ROWS = re.compile(r"^(DETAIL|CONTEXT):.*$", re.MULTILINE)
+# PostgreSQL says here what stood in the row or statement: an address, say. What went wrong stands in the line before.
+_VALUES_OF_ROWS = re.compile(r"^(DETAIL|CONTEXT|LINE \d+):.*$", re.MULTILINE)
 
 
 def without_values(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -39,6 +39,20 @@ def line_formatter() -> structlog.stdlib.ProcessorFormatter:
             structlog.stdlib.add_log_level,
         ],
     )
+
+
+class WithoutWords(logging.Filter):
+    """Of a task that failed: which one, what kind of error, and where. What it says may hold a key or an address."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        told = record.args if isinstance(record.args, Mapping) else {}
+        if record.exc_info and record.exc_info[0] is not None:
+            where = "".join(traceback.format_tb(record.exc_info[2]))
+            record.msg, record.args = "task %s failed: %s\n%s", (told.get("name"), record.exc_info[0].__name__, where)
+            record.exc_info = None
+        elif "exc" in told:
+            record.args = {**told, "exc": "(not written down)"}
+        return True
 
 
 def note_failed_request(sender: Any, request: HttpRequest | None = None, **kwargs: Any) -> None:

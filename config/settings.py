@@ -153,6 +153,7 @@ AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_FORMS = {"signup": "accounts.sign_in_forms.EvenSignUpForm"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 # Members were asked in by a mail, or added by an operator: only who signs up by themselves still has to confirm.
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
@@ -283,6 +284,7 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"()": "config.logs.line_formatter"}},
+    "filters": {"without_words": {"()": "config.logs.WithoutWords"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # Django names the path in these lines; a path may hold a recipient's key.
@@ -291,6 +293,7 @@ LOGGING: dict[str, Any] = {
         "django.security": {"level": "CRITICAL"},
         "django.server": {"level": "CRITICAL"},
         "mail.log": {"level": "WARNING"},
+        "celery.app.trace": {"filters": ["without_words"]},
     },
 }
 

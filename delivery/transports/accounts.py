@@ -12,11 +12,12 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organization
 from common.crypto import keyed_hash
+from common.mail import MailTroubleError
 
 MAILBOX_HOST = "127.0.0.1"
 
 
-class TransportNotConfiguredError(Exception):
+class TransportNotConfiguredError(MailTroubleError):
     """There is no way out for mail; the message says what to set."""
 
 

@@ -69,4 +69,6 @@ def _send_one(account: SmtpAccount, message: Outgoing) -> None:
         raise trouble
     connection.close()
     if outcome.result is not Result.ACCEPTED:
-        raise SmtpTroubleError(outcome.words)
+        refusal = SmtpTroubleError(outcome.words)
+        refusal.refused = outcome.result is Result.REFUSED
+        raise refusal

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from common.mail import MailTroubleError
 from common.safe_http import open_socket
 from delivery.transports.accounts import Security, SmtpAccount
 
@@ -64,7 +65,7 @@ class Outcome:
     provider_id: str = ""
 
 
-class SmtpTroubleError(Exception):
+class SmtpTroubleError(MailTroubleError):
     """The connection is of no use. ``lasting``: it will not get better until somebody changes a setting."""
 
     def __init__(self, words: str, *, lasting: bool = False) -> None:
