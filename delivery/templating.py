@@ -14,7 +14,7 @@ from functools import wraps
 from typing import Any
 
 from django.utils.translation import gettext as _
-from liquid import BoundTemplate, Environment, RenderContext
+from liquid import BoundTemplate, Environment
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression
@@ -24,6 +24,7 @@ from liquid.output import LimitedStringIO
 from liquid.stringify import to_liquid_string
 from liquid.token import Token
 
+from delivery.template_time import TimedContext
 from tracking.markup import LIQUID
 
 MAX_OUTPUT = 2_000_000
@@ -265,7 +266,7 @@ class _Rendering:
     """One recipient's way through a template, with the variables that it assigns on the way."""
 
     def __init__(self, template: BoundTemplate, variables: Mapping[str, object]) -> None:
-        self._context = RenderContext(template, globals=variables)
+        self._context = TimedContext(template, variables)
         self._left = MAX_OUTPUT
 
     def print(self, node: Node) -> str:

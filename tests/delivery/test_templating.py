@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from liquid import Environment
 
-from delivery.templating import HTML, SAMPLE, TEXT, VARIABLES, check_liquid, cut, parse, render
+from delivery import template_time
+from delivery.templating import HTML, SAMPLE, TEXT, VARIABLES, TemplateError, check_liquid, cut, parse, render
 from tests.support.emails import ANA, URLS, html_email, mjml_email, problems
 
 
@@ -42,6 +43,26 @@ def test_liquid_that_cannot_work_is_named_before_a_launch(source: str, line: int
     assert words in str(problem)
     if line is not None:
         assert problem.line == line
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "{% for i in (1..1000) %}{{ first_name | replace: 'a', 'b' | upcase }}{% endfor %}",
+        "{% for i in (1..1000) %}{% if 1 == 2 %}x{% endif %}{% endfor %}",
+        "{% for i in (1..30) %}{% for j in (1..30) %}{% assign a = i %}{% endfor %}{% endfor %}",
+    ],
+)
+def test_loops_one_after_the_other_end_with_their_time(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"first_name": "a" * 50}
+    endless = parse(part * 300)
+    monkeypatch.setattr(template_time, "MAX_SECONDS", 0.05)
+    with pytest.raises(TemplateError, match="loops too often"):
+        render(endless, values)
+    # What one recipient used is not taken from the next.
+    monkeypatch.setattr(template_time, "MAX_SECONDS", 5.0)
+    few = parse(part * 2)
+    assert [render(few, values) for _recipient in range(2)]
 
 
 def test_everything_that_is_promised_to_authors_works() -> None:
