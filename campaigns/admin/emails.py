@@ -216,6 +216,7 @@ class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin, QuestionPagesAdmin, Vers
             "person": person,
             "people": people_to_preview(organization, email) if _may_see_people(request) else [],
             "search": search,
+            "may_see_people": _may_see_people(request),
         }
         return TemplateResponse(request, "campaigns/email_preview.html", context)
 

@@ -16,8 +16,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.models import Organization
-from accounts.signed_in import member_of, organization_of
+from accounts.models import Organization, Role
+from accounts.signed_in import member_of, organization_of, role_of
 from campaigns import services
 from campaigns.admin.base import ArchivableAdmin, role_may_not_change
 from campaigns.asking import count_asking
@@ -172,6 +172,7 @@ class LaunchPagesAdmin(ArchivableAdmin):
 
     def compare_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The exact messages of people of two classes. Nothing is sent or measured (rule S14)."""
+        _require_persons(request)
         email, organization = self.find_or_404(request, pk), organization_of(request)
         narrowing = _narrowing(request, organization, email)
         shown = shown_version(organization, email, request.GET.get("version", ""))
@@ -200,6 +201,7 @@ class LaunchPagesAdmin(ArchivableAdmin):
 
     def message_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
         """The message of one class, as a file that mail programs open."""
+        _require_persons(request)
         email, organization, now = self.find_or_404(request, pk), organization_of(request), timezone.now()
         shown = shown_version(organization, email, request.GET.get("version", ""))
         predicted = _forecast_of(organization, shown, _narrowing(request, organization, email), now=now)
@@ -242,6 +244,12 @@ def _example_of(organization: Organization, shown: Shown, copy: CopyClass, *, no
 
 
 # --- The audience -----------------------------------------------------------------------------------------------------
+
+
+def _require_persons(request: HttpRequest) -> None:
+    """These messages are those of real people, whom viewers do not see."""
+    if role_of(request) == Role.VIEWER:
+        raise PermissionDenied
 
 
 def _number(text: str) -> int:

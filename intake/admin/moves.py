@@ -168,6 +168,8 @@ class PeopleExportAdmin(PagesBelowRowsAdmin):
     """Files of all participants, written by a worker."""
 
     readers: ClassVar[frozenset[str]] = READERS
+    # Exports are the officer's, too.
+    editors: ClassVar[frozenset[str]] = READERS
     list_display = ("created_at", "scope", "state", "rows", "created_by", "download")
     list_display_links = None
     list_select_related = ("scope", "created_by")

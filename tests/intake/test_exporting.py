@@ -76,6 +76,8 @@ def test_an_export_is_asked_for_and_fetched(cast: Cast, scope: ConsentScope, peo
     answer = client.get(address)
     assert answer["Content-Disposition"] == 'attachment; filename="participants.csv"'
     assert b"yes@mail.example.org" in b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    officer = signed_in(cast.dana)
+    assert officer.post("/console/intake/peopleexport/start/", {"scope": scope.pk}).status_code == 302
     stranger = signed_in(cast.cleo)
     assert stranger.get(address).status_code == 404
     assert stranger.post("/console/intake/peopleexport/start/", {"scope": scope.pk}).status_code == 404

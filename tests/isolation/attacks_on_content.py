@@ -55,7 +55,7 @@ def stored_script(stage: Stage) -> bool:
     session.save()
     shown = 0
     for room in House(stage.cast, rooms, rooms).rooms():
-        answer = client.get(room.own)
+        answer = client.get(room.own.address)
         if not answer.headers.get("Content-Type", "").startswith("text/html"):
             continue
         page = answer.content.decode()

@@ -34,12 +34,13 @@ from tests.support.crawl import public_patterns
 from tracking import asgi
 
 EVIL = "https://evil.example/"
+NOBODY = "nobody@nowhere.example"
 
 
 def csrf_on_every_post(stage: Stage) -> bool:
     """A page of somebody else makes a member's browser post to each address that a session opens."""
     client = signed_in(stage.cast.ana, enforce_csrf_checks=True)
-    addresses = [room.own for room in stage.house.rooms()]
+    addresses = [room.own.address for room in stage.house.rooms()]
     for name in public_patterns():
         if name.startswith(("account_", "mfa_", "accounts_", "usersessions_")):
             try:
@@ -127,10 +128,19 @@ def _links_never_used() -> Iterator[None]:
 
 def enumeration_by_hashes(stage: Stage) -> bool:
     """Whether an address has an account shows by how many passwords are hashed."""
-    return _hashes(stage.cast.ana.email) != _hashes("nobody@nowhere.example")
+    tries = [{"login": email, "password": "a wrong passphrase"} for email in (stage.cast.ana.email, NOBODY)]
+    return _hashes("/accounts/login/", tries[0]) != _hashes("/accounts/login/", tries[1])
 
 
-def _hashes(email: str) -> int:
+def enumeration_by_signing_up(stage: Stage) -> bool:
+    """The same where accounts are made."""
+    with override_settings(SIGN_UP_OPEN=True):
+        word = {"password1": "a long new passphrase", "password2": "a long new passphrase"}
+        counts = {_hashes("/accounts/signup/", {"email": email, **word}) for email in (stage.cast.ana.email, NOBODY)}
+    return len(counts) > 1
+
+
+def _hashes(address: str, form: dict[str, str]) -> int:
     counted = 0
     encode = PBKDF2PasswordHasher.encode
 
@@ -140,7 +150,7 @@ def _hashes(email: str) -> int:
         return encode(*args, **kwargs)
 
     with patch.object(PBKDF2PasswordHasher, "encode", counting):
-        Client().post("/accounts/login/", {"login": email, "password": "a wrong passphrase"})
+        Client().post(address, form)
     return counted
 
 
@@ -182,4 +192,5 @@ ATTACKS = [
         enumeration_by_hashes,
         lambda: patch.object(AuthenticationBackend, "_mitigate_timing_attack", _nothing),
     ),
+    Attack("enumeration by signing up", enumeration_by_signing_up, lambda: override_settings(ACCOUNT_FORMS={})),
 ]

@@ -1,30 +1,44 @@
 """An organization with one row of every model of the console, each with a marker where it has words.
 
-A model that is registered without a row here fails ``test_matrix``.
+A model that is registered without a row here fails ``test_matrix``. Rows that have pages without being registered, such
+as an invitation or a proposal, stand here too, so that each page is answered to somebody.
 """
 
 from __future__ import annotations
 
 import zlib
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db.models import Model
 
-from accounts.models import AuditEntry, Membership, Organization, User
-from campaigns.models import Campaign, Email, Segment, TrialGroup
-from campaigns.services import launch_email
+from accounts.models import AuditEntry, Impersonation, Invitation, Membership, Organization, User
+from campaigns.exemptions import propose_exemption
+from campaigns.models import Campaign, Email, Question, Segment, SplitTest, TrialGroup
+from campaigns.services import duplicate_email, launch_email
+from campaigns.variants import Plan, Wording, launch_test, save_test
 from common.tenancy import tenant
 from consent.models import Topic
+from consent.services import propose_change, propose_justification
 from delivery.connection_models import Connection, DkimKey, WebsiteConnection
 from delivery.models import CaughtMessage, Message, ServiceMessage, Suppression, UncertainMessage
 from delivery.sending_models import Alert, SendingRules
+from intake.exporting import run_export, start_export
 from intake.form_editing import create_form
-from intake.models import ConsentMove, FormField, Import, PeopleExport
+from intake.models import ConsentMove, FormField, Import
+from participants.models import Participant
+from privacy.models import OrganizationExport
+from privacy.services.proofs import ask_to_open, seal_proof
 from privacy.services.requests import open_request
 from tests.support.world import make_participant, make_website, subscribe_to
-from websites.models import ConsentScope
+from websites.models import ConsentScope, Website
 
 type Rooms = dict[type[Model], Model]
+
+# Part of a person's name, and of nothing else.
+HERSELF = "herself"
+YEARS = timedelta(days=3650)
 
 LAYOUT = {"header": [], "samples": []}
 CLOUDS = {"match": "all", "rows": [{"about": "country", "op": "in", "countries": ["BE"]}]}
@@ -37,8 +51,8 @@ def furnish(
     name = name or marker
     website = make_website(organization, author, now=now, name=marker)
     person = make_participant(
-        organization, f"{name}@home.example", now=now, first_name=marker, last_name=marker, external_id=marker,
-        attributes={"city": marker},
+        organization, f"{name}@home.example", now=now, first_name=marker, last_name=f"{marker} {HERSELF}",
+        external_id=marker, attributes={"city": marker},
     )  # fmt: skip
     with tenant(organization.pk):
         Organization.objects.update(legal_name=marker, legal_address=f"Rue {marker}")
@@ -85,11 +99,69 @@ def furnish(
             ConsentMove.objects.create(
                 **common, origin="attribute", attribute=marker, scope=website.consent_scope, state="done"
             ),
-            PeopleExport.objects.create(**common, scope=website.consent_scope, state="done"),
             CaughtMessage.objects.create(
                 **common, mail_from="a@b.example", rcpt_to=f"{name}@home.example", subject=marker,
                 raw=zlib.compress(f"Subject: {name}\r\n\r\n{marker}".encode()),
             ),
         ]  # fmt: skip
         found.append(FormField.objects.filter(form__campaign=campaign).earliest("position"))
-    return {type(row): row for row in found}
+        found += _waiting(organization, author, website, person, now=now, marker=marker)
+        found += _of_people(organization, author, now=now, marker=marker, name=name)
+        found += _of_emails(organization, author, email, now=now, marker=marker)
+        return {type(row): row for row in found}
+
+
+def _of_people(organization: Organization, author: User, *, now: datetime, marker: str, name: str) -> list[Model]:
+    """Who is asked in, who is in somebody's place, and the files of everybody."""
+    common = {"organization": organization}
+    export = start_export(organization, scope=ConsentScope.objects.earliest("pk"), author=author, now=now)
+    file = default_storage.save(f"exports/{organization.pk}/all.zip", ContentFile(marker.encode()))
+    return [
+        run_export(organization.pk, export.pk),
+        OrganizationExport.objects.create(**common, state="done", file=file, asked_by=author, asked_at=now),
+        Invitation.objects.create(
+            **common, email=f"{name}@invited.example", role="viewer", invited_by=author, invited_at=now,
+            expires_at=now + YEARS,
+        ),
+        Impersonation.objects.create(
+            **common, operator=author, operator_name=marker, member=author, member_name=marker, reason=marker,
+            started_at=now, ends_at=now + YEARS,
+        ),
+    ]  # fmt: skip
+
+
+def _waiting(
+    organization: Organization, author: User, website: Website, person: Participant, *, now: datetime, marker: str
+) -> list[Model]:
+    """What a second person has to decide."""
+    proof = seal_proof(organization, person, {"address": marker}, now=now)
+    return [
+        propose_change(
+            organization, website, kind="email_tracking", wanted={"email_tracking": "by_consent"}, reason=marker,
+            author=author, now=now,
+        ),
+        propose_justification(
+            organization, website, countries=["BE"], reason=marker, ends_on=(now + YEARS).date(), author=author, now=now
+        ),
+        proof,
+        ask_to_open(organization, proof, reason=marker, actor=author, now=now),
+    ]  # fmt: skip
+
+
+def _of_emails(organization: Organization, author: User, email: Email, *, now: datetime, marker: str) -> list[Model]:
+    """A question, an email in two versions, and one that is measured for an exempt purpose."""
+    common = {"organization": organization}
+    question = Question.objects.create(**common, email=email, number=1, kind="yes_no", text=marker, options=["a", "b"])
+    tested = duplicate_email(organization, email, now=now)
+    save_test(organization, tested, Plan(), [Wording(), Wording(subject=f"{marker} again")], author=author, now=now)
+    launch_test(organization, tested, author=author, now=now)
+    Message.objects.filter(mailing__launch__email=tested).delete()
+    exempt = Email.objects.create(
+        **common, campaign=email.campaign, name=f"{marker} to sign in", purpose="authentication", subject=marker,
+        body_format="html", body="<p>{{ data.code }}",
+    )  # fmt: skip
+    return [
+        question,
+        SplitTest.objects.get(email=tested),
+        propose_exemption(organization, exempt, reason=marker, author=author, now=now),
+    ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import product
@@ -19,7 +20,7 @@ from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.db import connections
 from django.test import Client
-from django.urls import URLResolver, get_resolver, reverse
+from django.urls import Resolver404, URLResolver, get_resolver, resolve, reverse
 
 from common.keys import encode_key, link_secrets, new_key, sign_link
 from common.tenancy import tenant
@@ -88,6 +89,29 @@ def _names(resolver: URLResolver) -> Iterator[str]:
             yield pattern.name or str(pattern.pattern)
         elif pattern.namespace != "admin":
             yield from _names(pattern)
+
+
+def public_routes() -> set[str]:
+    """The same by what they match, since two may have one name, or none."""
+    return set(_routes(get_resolver(), ""))
+
+
+def _routes(resolver: URLResolver, before: str) -> Iterator[str]:
+    for pattern in resolver.url_patterns:
+        route = before + str(pattern.pattern).replace("^", "")
+        if not isinstance(pattern, URLResolver):
+            yield route
+        elif pattern.namespace != "admin":
+            yield from _routes(pattern, route)
+
+
+def missing_examples(pages: Mapping[str, Page]) -> set[str]:
+    """Public addresses of which no page is an example, by name and by what leads there."""
+    answered = set()
+    for page in pages.values():
+        with suppress(Resolver404):
+            answered.add(resolve(page.path.partition("?")[0]).route.replace("^", ""))
+    return ((public_patterns() | asgi_paths()) - set(pages)) | (public_routes() - answered)
 
 
 def asgi_paths() -> set[str]:
@@ -316,8 +340,7 @@ class Crawler:
         self.crawled.changed.update(changed_rows(before, row_versions()))
 
     def _require_examples(self, world: World) -> None:
-        missing = (public_patterns() | asgi_paths()) - set(world.pages)
-        self.crawled.unexpected += [f"{name} has no example" for name in sorted(missing)]
+        self.crawled.unexpected += [f"{name} has no example" for name in sorted(missing_examples(world.pages))]
 
     def _ask_in_every_way(self, path: str) -> None:
         mark = "&" if "?" in path else "?"
