@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import ipaddress
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -96,3 +98,38 @@ def test_redirects_are_not_followed_and_long_answers_not_read(settings, port: in
 def test_only_plain_web_addresses_are_asked(url: str) -> None:
     with pytest.raises(HttpError):
         fetch(url)
+
+
+ROOT = Path(__file__).parents[2]
+APPS = (
+    "accounts", "campaigns", "common", "config", "consent", "delivery", "intake", "participants", "privacy",
+    "reporting", "tracking", "websites",
+)  # fmt: skip
+TO_OTHERS = {
+    "aiohttp", "boto3", "botocore", "dns", "ftplib", "http.client", "httpx", "imaplib", "poplib", "requests", "smtplib",
+    "socket", "socketserver", "telnetlib", "urllib.request", "urllib3", "websockets", "xmlrpc",
+}  # fmt: skip
+# Who may connect to somebody, and why what a member types does not lead them astray.
+CONNECT = {
+    "common/safe_http.py": "judges each address",
+    "accounts/adapters.py": "names a type; its session is the one of accounts/sign_on.py",
+    "accounts/sign_on.py": "over judged connections",
+    "delivery/transports/esp.py": "over judged connections",
+    "delivery/transports/imap.py": "over judged connections",
+    "delivery/transports/smtp.py": "over judged connections, except to the operator's own server",
+    "delivery/signing.py": "asks the operator's name server",
+    "config/engine_home.py": "looks for a free port of this machine",
+    "config/run.py": "asks itself whether it is up",
+}
+
+
+def test_nobody_connects_but_over_addresses_that_were_judged() -> None:
+    found = set()
+    for file in (file for app in APPS for file in (ROOT / app).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            if any(name == one or name.startswith(f"{one}.") for name in names for one in TO_OTHERS):
+                found.add(str(file.relative_to(ROOT)))
+    assert found == set(CONNECT)

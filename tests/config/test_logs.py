@@ -9,24 +9,36 @@ import logging
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
 
 import pytest
+import redis
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from celery import current_app, shared_task
 from django.conf import settings
+from django.core.management import call_command
 from django.db import IntegrityError, connections, transaction
 
 from accounts.models import SignInRules, User
 from common.crypto import encrypt_secret
 from common.tenancy import tenant
 from config.logs import line_formatter
+from config.services import beat_command
 from delivery.connection_models import Connection
 from tests.privacy.pages import make_home
 from tests.support.cast import PASSWORD, Cast
-from tests.support.servers import web_server
+from tests.support.servers import celery_worker, process, web_server
+from tests.support.wait import wait_until
 
+# As beat asks for them, and one that a form asks for.
+TASKS = ("accounts.look_after_members", "delivery.watch_connections", "delivery.send_due_service_messages")
+COMMANDS = (
+    ("rotate_secrets",), ("verify_ledger",), ("apply_retention",), ("replay_journal",), ("rebuild_reports", "--all"),
+    ("enforce_country_rules",), ("export_anchors", "--organization", "Bakery"),
+)  # fmt: skip
 CREDENTIAL, CLIENT_SECRET = "a-credential-of-a-service", "a-secret-of-a-provider"
 
 
@@ -43,6 +55,20 @@ def table_away(table: str) -> Iterator[None]:
             cursor.execute(f"ALTER TABLE {table}_away RENAME TO {table}")
 
 
+def ask_workers(cast: Cast) -> None:
+    """Have a worker do what fails, and wait until it has."""
+    for name in TASKS:
+        current_app.send_task(name)
+    current_app.send_task("accounts.mail_invitation", kwargs={"organization_id": cast.bakery.pk, "invitation_id": 1})
+    with redis.Redis.from_url(settings.REDIS_URL) as broker:
+
+        def left() -> list[int]:
+            # What a worker is at stands in the last one until it is done.
+            return [int(count) for count in (broker.llen("celery"), broker.llen("urgent"), broker.hlen("unacked"))]
+
+        wait_until(lambda: not any(left()), 60, "the worker to have tried everything")
+
+
 def ask(base: str, path: str, headers: dict[str, str] | None = None, **sent: str) -> tuple[int, str]:
     request = urllib.request.Request(
         base + path, data=urlencode(sent).encode() if sent else None, headers=headers or {}
@@ -55,7 +81,9 @@ def ask(base: str, path: str, headers: dict[str, str] | None = None, **sent: str
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "owner"])
-def test_what_a_run_with_errors_writes_holds_no_secret(cast: Cast, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_run_with_errors_writes_holds_no_secret(
+    cast: Cast, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     home = make_home(cast, datetime.now(UTC) - timedelta(seconds=1))
     totp = str(generate_totp_secret())
     TOTP.activate(cast.ana, totp)
@@ -89,12 +117,26 @@ def test_what_a_run_with_errors_writes_holds_no_secret(cast: Cast, capsys: pytes
                 ]
         with table_away("accounts_user"):
             answers.append(ask(base, home.preferences + "x", do=PASSWORD))
-    written = capsys.readouterr().out + "".join(body for status, body in answers if status >= 400)
+    failing = ("accounts_invitation", "delivery_connection", "delivery_servicemessage")
+    with ExitStack() as stack:
+        for table in failing:
+            stack.enter_context(table_away(table))
+        stack.enter_context(process(beat_command(tmp_path)))
+        stack.enter_context(celery_worker())
+        ask_workers(cast)
+    for command in COMMANDS:
+        call_command(*command)
+    output = capsys.readouterr()
+    written = output.out + output.err + "".join(body for status, body in answers if status >= 400)
     assert sum(status == 500 for status, _body in answers) >= 5
     assert "no answer from preferences" in written, "the errors stand nowhere: nothing was looked at"
+    assert written.count("failed: ProgrammingError") >= len(failing), "no task failed: nothing was looked at"
+    assert "is starting" in written
+    assert "Sealed again" in written
     secrets = {
         "secret key": settings.PLI_SECRET_KEYS[0],
         "password of the database": str(settings.DATABASES["default"].get("PASSWORD") or "-no password-"),
+        "password of Valkey": urlsplit(settings.REDIS_URL).password or "-no password-",
         "credential": CREDENTIAL,
         "in a header": basic["Authorization"].split()[1],
         "client secret": CLIENT_SECRET,
@@ -123,4 +165,25 @@ def test_what_stood_in_a_row_is_not_written_down(cast: Cast) -> None:
         handler.removeHandler(stream)
     assert cast.ana.email in told, "PostgreSQL does not tell: nothing to keep quiet"
     assert "duplicate key" in said.getvalue()
+    assert cast.ana.email not in said.getvalue()
+
+
+@shared_task(name="tests.fails")
+def fails(word: str) -> None:
+    raise ValueError(f"no mailbox for {word}")
+
+
+@pytest.mark.django_db
+def test_a_task_that_fails_says_where_and_never_what(cast: Cast) -> None:
+    said = io.StringIO()
+    stream = logging.StreamHandler(said)
+    stream.setFormatter(line_formatter())
+    logging.getLogger().addHandler(stream)
+    try:
+        result = fails.apply(kwargs={"word": cast.ana.email})
+    finally:
+        logging.getLogger().removeHandler(stream)
+    assert cast.ana.email in str(result.result)
+    assert "task tests.fails failed: ValueError" in said.getvalue()
+    assert "test_logs.py" in said.getvalue()
     assert cast.ana.email not in said.getvalue()

@@ -37,7 +37,7 @@ def process(command: list[str], environ: Mapping[str, str] | None = None) -> Ite
                 child.kill()
                 child.wait()
             log.seek(0)
-            print(log.read().decode(errors="replace")[-8000:])  # noqa: T201 - pytest shows it with a failure
+            print(log.read().decode(errors="replace")[-40_000:])  # noqa: T201 - pytest shows it with a failure
 
 
 def answers(url: str) -> bool:
