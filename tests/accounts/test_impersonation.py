@@ -81,7 +81,7 @@ def test_owners_are_told_and_every_change_bears_both_names(cast: Cast, olga: Cli
     assert [message.to for message in mail.outbox] == [["ana@bakery.example"]]
     assert "A launch hangs" in str(mail.outbox[0].body)
     form = {"name": "Bakery", "legal_name": "Bread SA", "legal_address": "x", "timezone": "Europe/Brussels"}
-    form |= {"consent_request_months": "6", "over_cap": "put_off"}
+    form |= {"consent_request_months": "6", "over_cap": "put_off", "smallest_crowd": "10"}
     changed = olga.post(f"/console/accounts/organization/{cast.bakery.pk}/change/", form)
     assert changed.status_code == 302
     (begun,), (entry,) = entries(cast, "impersonation:begin"), entries(cast, "row:change")
