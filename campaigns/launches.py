@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -25,15 +25,25 @@ from campaigns.segments import EVERYBODY, Narrowing
 from campaigns.selectors import audience_of, is_exempt_approved, launches_of, many_people
 from campaigns.splitting import people_of_version
 from campaigns.zones import write_local
+from common import jobs
 from common.keys import NEW_KEYS, new_secret, random_bits
+from delivery.forgetting import take_back_unreachable
 from delivery.models import ContentSnapshot, Mailing, MailingState
 from delivery.rendering import CompiledEmail
 from delivery.rules import needs_subscription
 from delivery.services import ask_to_send, create_mailing, freeze_content
 from participants.models import Participant
-from participants.services import keep_people
+from participants.services import may_have_gone, watch_people
 from tracking.services import register_content
 from websites.models import ConsentScope
+
+EXPAND_TASK = "campaigns.expand_launch"
+# An organization with more people leaves the writing of their messages to a worker: in a browser nobody waits so long.
+FEW_PEOPLE = 50_000
+
+
+class _CancelledError(Exception):
+    """Somebody cancelled the launch while its messages were written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +94,7 @@ def launch_email(
             organization, current, review.compiled, options, author=author, starts_at=starts_at, now=now
         )
         if starts_at <= now:
-            expand_audience(organization, launch, now=now)
+            begin_expansion(organization, launch, now=now)
     return launch
 
 
@@ -216,24 +226,49 @@ SELECT %s, %s, audience.id, {NEW_KEYS}, 'queued', '', '', '', '', 0, '', '', '',
 """  # noqa: S608 - made of constants
 
 
+def begin_expansion(organization: Organization, launch: Launch, *, now: datetime) -> None:
+    """Write the messages of a launch that is due: at once, or by a worker where there may be many."""
+    if Participant.objects.filter(organization=organization)[: FEW_PEOPLE + 1].count() <= FEW_PEOPLE:
+        expand_audience(organization, launch, now=now)
+    else:
+        jobs.after_commit(EXPAND_TASK, organization_id=organization.pk, mailing_id=launch.mailing_id)
+
+
 def expand_audience(organization: Organization, launch: Launch, *, now: datetime) -> int:
     """Write one message for each person of the audience as it is now. Running again adds nobody; returns how many.
 
-    With the last row stands the plan of the next round, if the email is to be sent again.
+    With the last row stands the plan of the next round, if the email is to be sent again. The row of the launch keeps
+    others away who would write the same; the mailing can be paused or cancelled, and people be erased, meanwhile.
     """
-    with transaction.atomic():
-        keep_people(organization)
-        mailing = Mailing.objects.select_for_update(of=("self",)).get(organization=organization, pk=launch.mailing_id)
-        if mailing.expanded_at is not None or mailing.state not in (MailingState.SCHEDULED, MailingState.SENDING):
-            return 0
-        email = Email.objects.select_related("campaign__website").get(organization=organization, pk=launch.email_id)
-        if email.kind == EmailKind.CONSENT_REQUEST:
-            _wait_for_other_requests(organization, email)
-        messages = _write(organization, launch, mailing, _people_of(organization, launch, email, now=now), now=now)
-        mailing.expanded_at = now
-        mailing.save(update_fields=["expanded_at"])
-        ask_to_send(mailing)
-        _plan_next_round(organization, launch, email, now=now)
+    try:
+        with transaction.atomic():
+            return _expand(organization, launch, now=now)
+    except _CancelledError:
+        return 0
+
+
+def _expand(organization: Organization, launch: Launch, *, now: datetime) -> int:
+    own = Launch.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+    if own.filter(organization=organization, pk=launch.pk).first() is None:
+        return 0  # somebody is at it
+    mailing = Mailing.objects.get(organization=organization, pk=launch.mailing_id)
+    if mailing.expanded_at is not None or mailing.state not in (MailingState.SCHEDULED, MailingState.SENDING):
+        return 0
+    email = Email.objects.select_related("campaign__website").get(organization=organization, pk=launch.email_id)
+    if email.kind == EmailKind.CONSENT_REQUEST:
+        _wait_for_other_requests(organization, email)
+    since = watch_people(organization)
+    messages = _write(organization, launch, mailing, _people_of(organization, launch, email, now=now), now=now)
+    if may_have_gone(organization, since=since):
+        with many_people():
+            messages -= take_back_unreachable(organization, mailing)
+    current = Mailing.objects.select_for_update(of=("self",)).filter(organization=organization, pk=mailing.pk).first()
+    if current is None or current.state == MailingState.CANCELLED:
+        raise _CancelledError
+    current.expanded_at = now
+    current.save(update_fields=["expanded_at"])
+    ask_to_send(current)
+    _plan_next_round(organization, launch, email, now=now)
     return messages
 
 
@@ -246,15 +281,26 @@ def _people_of(organization: Organization, launch: Launch, email: Email, *, now:
 def _write(
     organization: Organization, launch: Launch, mailing: Mailing, people: QuerySet[Participant], *, now: datetime
 ) -> int:
+    try:
+        with many_people():
+            return _insert(organization, launch, mailing, people, now=now)
+    except IntegrityError:
+        # Somebody took part meanwhile, and got theirs; now they are found.
+        with many_people():
+            return _insert(organization, launch, mailing, people, now=now)
+
+
+def _insert(
+    organization: Organization, launch: Launch, mailing: Mailing, people: QuerySet[Participant], *, now: datetime
+) -> int:
     schedule = schedule_of(organization, mailing.purpose, launch.local_at)
     query, parameters = _ids(people)
-    with many_people():
-        if not schedule.is_plain:
-            return write_messages(organization, mailing, schedule, (query, parameters), now=now)
-        with connection.cursor() as cursor:
-            values = [organization.pk, mailing.pk, now, *parameters, new_secret()]
-            cursor.execute(_EXPAND.format(audience=query) + one_each(mailing), values)
-            return int(cursor.rowcount)
+    if not schedule.is_plain:
+        return write_messages(organization, mailing, schedule, (query, parameters), now=now)
+    with connection.cursor() as cursor:
+        values = [organization.pk, mailing.pk, now, *parameters, new_secret()]
+        cursor.execute(_EXPAND.format(audience=query) + one_each(mailing), values)
+        return int(cursor.rowcount)
 
 
 def _wait_for_other_requests(organization: Organization, email: Email) -> None:

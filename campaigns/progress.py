@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import Organization
 from campaigns.models import Launch
-from delivery.models import MailingState
+from delivery.models import Mailing, MailingState
 from delivery.selectors import Progress, progress_of
 
 # States in which there is something to watch.
@@ -25,7 +25,7 @@ def progress_words(organization: Organization, launch: Launch, *, now: datetime)
     return {
         "state": mailing.state,
         "state_label": mailing.get_state_display(),
-        "reason": mailing.pause_reason,
+        "reason": mailing.pause_reason or _being_written(mailing, now=now),
         "sent": _number(progress.sent),
         "left": _number(progress.left),
         "failed": _number(progress.failed),
@@ -36,6 +36,12 @@ def progress_words(organization: Organization, launch: Launch, *, now: datetime)
         "total_number": progress.total,
         "done_number": progress.total - progress.left,
     }
+
+
+def _being_written(mailing: Mailing, *, now: datetime) -> str:
+    """Of a large launch this takes half a minute."""
+    is_due = mailing.state in (MailingState.SCHEDULED, MailingState.SENDING) and mailing.not_before <= now
+    return _("A copy for each person is being prepared.") if is_due and mailing.expanded_at is None else ""
 
 
 def _number(value: int) -> str:

@@ -159,9 +159,10 @@ def write_messages(
 
 
 def one_each(mailing: Mailing) -> str:
-    """What ends a statement that writes the messages of a mailing, which is locked: nobody gets two of it.
+    """What ends a statement that writes the messages of a mailing, so that nobody gets two of it.
 
-    The first time there is nobody to be found, and looking for them would be a tenth of the work.
+    The first time there is nobody to be found, and looking for them would be a tenth of the work. Whoever gets theirs
+    while the statement runs makes it fail; it is repeated then.
     """
     if not Message.objects.filter(mailing=mailing, by_call=False).exists():
         return ""

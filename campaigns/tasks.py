@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import logging
-
 from celery import shared_task
-from django.db import DatabaseError
 from django.utils import timezone
 
 from accounts.models import Organization
+from campaigns.launches import EXPAND_TASK
 from campaigns.models import Launch, SplitTest
 from campaigns.schedules import hold_in_quiet_hours
 from campaigns.selectors import many_people
 from campaigns.services import expand_audience
 from campaigns.verdicts import follow_up
+from common.jobs import one_by_one
 from common.tenancy import call_door, tenant
 from delivery.models import Mailing, MailingState, Purpose
-
-logger = logging.getLogger(__name__)
 
 
 @shared_task(name="campaigns.expand_due_launches")
 def expand_due_launches() -> int:
     """Write the messages of planned launches that are due, and of any that a crash left without; returns how many."""
-    started = 0
-    for organization_id, mailing_id in call_door("door_due_mailings", [timezone.now()]):
-        try:
-            started += _expand(organization_id, mailing_id)
-        except DatabaseError as error:
-            # One organization's trouble must not hold up the others; the next beat tries again.
-            logger.warning("could not start mailing %s: %s", mailing_id, type(error).__name__)
-    return started
+    return one_by_one(call_door("door_due_mailings", [timezone.now()]), _expand)
+
+
+@shared_task(name=EXPAND_TASK)
+def expand_launch(*, organization_id: int, mailing_id: int) -> None:
+    """Write the messages of a launch that was asked for just now."""
+    _expand(organization_id, mailing_id)
 
 
 def _expand(organization_id: int, mailing_id: int) -> bool:
@@ -46,10 +42,7 @@ def _expand(organization_id: int, mailing_id: int) -> bool:
 @shared_task(name="campaigns.keep_quiet_hours")
 def keep_quiet_hours() -> int:
     """Put off marketing that became due while its person's clock says quiet; returns how many messages."""
-    return sum(
-        _keep_quiet(organization_id, mailing_id)
-        for organization_id, mailing_id in call_door("door_due_mailings", [timezone.now()])
-    )
+    return one_by_one(call_door("door_due_mailings", [timezone.now()]), _keep_quiet)
 
 
 def _keep_quiet(organization_id: int, mailing_id: int) -> int:
@@ -67,13 +60,7 @@ def _keep_quiet(organization_id: int, mailing_id: int) -> int:
 @shared_task(name="campaigns.decide_tests")
 def decide_tests() -> int:
     """Judge A/B tests whose hours are over, and do what their authors set; returns how many rests were sent."""
-    sent = 0
-    for organization_id, test_id in call_door("door_due_split_tests", [timezone.now()]):
-        try:
-            sent += _decide(organization_id, test_id)
-        except DatabaseError as error:
-            logger.warning("could not decide test %s: %s", test_id, type(error).__name__)
-    return sent
+    return one_by_one(call_door("door_due_split_tests", [timezone.now()]), _decide)
 
 
 def _decide(organization_id: int, test_id: int) -> bool:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
 from campaigns.forecasts import Forecast, KindForecast
-from campaigns.launches import Options, create_launch, expand_audience, first_moment, lock_email, sent_meanwhile
+from campaigns.launches import Options, begin_expansion, create_launch, first_moment, lock_email, sent_meanwhile
 from campaigns.lint import Review, review_draft, review_shown
 from campaigns.models import Email, EmailKind, Launch, Measure, Otherwise, Question, SplitTest, Variant
 from campaigns.questions import are_asked
@@ -211,7 +211,7 @@ def launch_test(
         SplitTest.objects.filter(organization=organization, pk=test.pk).update(started_at=starts_at)
         if starts_at <= now:
             for launch in launches:
-                expand_audience(organization, launch, now=now)
+                begin_expansion(organization, launch, now=now)
     return launches
 
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
-from campaigns.launches import expand_audience, new_mailing, same_content
+from campaigns.launches import begin_expansion, new_mailing, same_content
 from campaigns.models import Decision, Launch, Otherwise, SplitTest
 from campaigns.refusals import CampaignRefused
 from campaigns.rendering import standing_problems
@@ -176,7 +176,7 @@ def _send_rest(
         sends_rest=True,
     )
     _close(result, letter, decision, author=author, now=now)
-    expand_audience(organization, launch, now=now)
+    begin_expansion(organization, launch, now=now)
     return launch
 
 

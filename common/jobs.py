@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import traceback
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import kombu.exceptions
@@ -29,3 +31,21 @@ def after_commit(task_name: str, *, in_queue: str | None = None, **kwargs: Any) 
             logger.warning("broker away, beat will find the work: %s (%s)", task_name, type(error).__name__)
 
     transaction.on_commit(send)
+
+
+def one_by_one(rows: Iterable[Sequence[Any]], step: Callable[..., object]) -> int:
+    """Do a step for each row of a scheduled task: whatever one organization has, no other waits for it.
+
+    The next beat tries again. Returns the sum of what the steps returned, where those are numbers.
+    """
+    done = 0
+    for row in rows:
+        try:
+            result = step(*row)
+        except Exception as error:  # noqa: BLE001 - see above
+            # Not what the error says: an address may stand in it.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("a scheduled task failed for %s: %s\n%s", row, type(error).__name__, where)
+        else:
+            done += result if isinstance(result, int) else 0
+    return done

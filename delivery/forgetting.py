@@ -6,12 +6,21 @@ from collections import defaultdict
 from datetime import datetime
 
 from django.contrib.postgres.functions import RandomUUID
-from django.db.models import Case, CharField, Value, When
+from django.db.models import Case, CharField, Exists, OuterRef, Value, When
 from django.db.models.functions import Lower
 
 from accounts.models import Organization
 from common.jobs import after_commit
-from delivery.models import CaughtMessage, Message, MessageCall, MessageStatus, ReplyKey, ServiceMessage, Suppression
+from delivery.models import (
+    CaughtMessage,
+    Mailing,
+    Message,
+    MessageCall,
+    MessageStatus,
+    ReplyKey,
+    ServiceMessage,
+    Suppression,
+)
 from delivery.outside import mark_erased
 from participants.models import Participant
 from tracking.forgetting import forget_hits
@@ -62,3 +71,15 @@ def _forget_copies(organization: Organization, participant: Participant, *, now:
         Message.objects.filter(organization=organization, tracked_message__in=copies).update(tracked_message=None)
         copies.delete()
         after_commit("tracking.delete_hits_of_copies", organization_id=organization.pk, copies=dict(by_content))
+
+
+def take_back_unreachable(organization: Organization, mailing: Mailing) -> int:
+    """Delete messages that were written for people who were taken away at the same time; says how many.
+
+    In the transaction that wrote them.
+    """
+    written = Message.objects.filter(organization=organization, mailing=mailing, participant__isnull=False)
+    gone = written.exclude(Exists(Participant.objects.filter(pk=OuterRef("participant_id"))))
+    ids = list(gone.values_list("pk", flat=True))
+    Message.objects.filter(pk__in=ids).delete()
+    return len(ids)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from celery import shared_task
 from django.utils import timezone
 
 from accounts.models import Organization
+from common.jobs import one_by_one
 from common.tenancy import call_door, tenant
 from delivery import alerts, care, pushing_changes, returns, sending, service_mail
 from delivery.models import Mailing
@@ -27,8 +30,7 @@ def send_mailing(*, organization_id: int, mailing_id: int) -> None:
 @shared_task(name="delivery.send_due_mailings")
 def send_due_mailings() -> None:
     """Find mailings whose time has come, or that a lost worker or broker left behind."""
-    for organization_id, mailing_id in call_door("door_due_mailings", [timezone.now()]):
-        _ask_if_needed(organization_id, mailing_id)
+    one_by_one(call_door("door_due_mailings", [timezone.now()]), _ask_if_needed)
 
 
 @shared_task(name=SEND_SERVICE_TASK)
@@ -40,15 +42,14 @@ def send_service_messages(*, organization_id: int) -> None:
 @shared_task(name="delivery.send_due_service_messages")
 def send_due_service_messages() -> None:
     """Find what is to be tried again, and what a lost worker or broker left behind."""
-    for (organization_id,) in call_door("door_due_service_messages", [timezone.now()]):
-        service_mail.send_service_messages(organization_id, stop_after=RUN_SECONDS)
+    send = partial(service_mail.send_service_messages, stop_after=RUN_SECONDS)
+    one_by_one(call_door("door_due_service_messages", [timezone.now()]), send)
 
 
 @shared_task(name="delivery.watch_connections")
 def watch_connections() -> None:
     """Read the mailboxes of connections, and send each one's daily canary (rule S11)."""
-    for organization_id, connection_id in call_door("door_watched_connections"):
-        returns.watch(organization_id, connection_id)
+    one_by_one(call_door("door_watched_connections"), returns.watch)
 
 
 @shared_task(name=alerts.ALERT_TASK)
@@ -63,15 +64,13 @@ def mail_alerts(*, organization_id: int) -> None:
 def look_after_sending() -> None:
     """Messages in doubt, connections that stay broken, alerts that could not be mailed."""
     now = timezone.now()
-    for (organization_id,) in call_door("door_sending_troubles", [now]):
-        care.look_after_sending(organization_id, now=now)
+    one_by_one(call_door("door_sending_troubles", [now]), partial(care.look_after_sending, now=now))
 
 
 @shared_task(name="delivery.tell_outside_senders")
 def tell_outside_senders() -> None:
     """What changed about people whom outside senders know from us."""
-    for organization_id, connection_id in call_door("door_outside_senders"):
-        pushing_changes.tell_changes(organization_id, connection_id, stop_after=TELL_SECONDS)
+    one_by_one(call_door("door_outside_senders"), partial(pushing_changes.tell_changes, stop_after=TELL_SECONDS))
 
 
 def _ask_if_needed(organization_id: int, mailing_id: int) -> None:
