@@ -176,7 +176,7 @@ def test_s9_no_totals_are_kept_of_versions(cast: Cast, email: Email, crowd: list
     decided = without_totals({1: Decided(counted, "BE", None)})[1].decision
     assert (decided.opens, decided.clicks) == (Level.NONE, Level.NONE)
     assert decided.opens_reason == decided.clicks_reason == Reason.VERSION_OF_A_TEST
-    draft(cast, email, now)
+    draft(cast, email, now, share=100)
     launches = launch(cast, email, now)
     with tenant(cast.bakery.pk):
         assert all(one.mailing.without_totals for one in launches)
