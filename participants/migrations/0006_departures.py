@@ -4,7 +4,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
     """Counts how often somebody was taken away, for ``participants.services``: no table, no row that anybody locks."""
 
-    dependencies = [("participants", "0004_ledger_id")]
+    dependencies = [("participants", "0005_active_on")]
 
     operations = [
         migrations.RunSQL(
