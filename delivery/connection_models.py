@@ -67,6 +67,8 @@ class Connection(TenantModel):
     attested_at = models.DateTimeField(null=True)
     attested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     attestation = models.CharField(max_length=1000, blank=True)
+    # Of which account that was said (``connections.account_digest``).
+    attested_account = models.CharField(max_length=64, blank=True, default="", db_default="")
     # The circuit breaker: since when nothing is sent here, why, and when one group may try.
     failures = models.PositiveSmallIntegerField(default=0)
     broken_since = models.DateTimeField(null=True)
@@ -212,6 +214,8 @@ class GuardCheck(TenantModel):
 
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="guard_checks")
     token = models.UUIDField(db_default=RandomUUID(), unique=True)
+    # Through which account it went (``connections.account_digest``).
+    account = models.CharField(max_length=64, blank=True, default="", db_default="")
     state = models.CharField(max_length=8, choices=GuardState, default=GuardState.WAITING)
     sent_at = models.DateTimeField(default=timezone.now)
     judged_at = models.DateTimeField(null=True)

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from accounts.models import Organization, User
-from common.crypto import decrypt_secret, encrypt_secret
+from accounts.models import Organization
 from common.tenancy import tenant
-from delivery.connection_models import (
-    Connection,
-    ConnectionKind,
-    GuardCheck,
-    GuardState,
-    WebsiteConnection,
-)
+from delivery.connection_models import Connection, ConnectionKind, WebsiteConnection
 from delivery.dkim import Signer, sign
 from delivery.models import Mailing, MailingState
-from delivery.providers import (
-    FAILURES_UNTIL_BROKEN,
-    Evidence,
-    Provider,
-    Trust,
-    judge_trust,
-    needs_trust,
-    next_probe,
-    provider_of_host,
-    providers,
-)
+from delivery.providers import FAILURES_UNTIL_BROKEN, next_probe
 from delivery.signing import signers_of
 from delivery.transports import (
     Account,
@@ -43,14 +25,19 @@ from delivery.transports import (
     TransportNotConfiguredError,
     account_of,
 )
+from delivery.trust import ConnectionRefused as ConnectionRefused
+from delivery.trust import attest as attest
+from delivery.trust import needs_trusted_way as needs_trusted_way
+from delivery.trust import operators_service, secrets_of
+from delivery.trust import provider_of as provider_of
+from delivery.trust import seal_secrets as seal_secrets
+from delivery.trust import take_attestation_back as take_attestation_back
+from delivery.trust import trust_of as trust_of
+from delivery.trust import words_for as words_for
 from websites.models import Website
 
 # How long one run may have a broken connection for its try, before another run may try too.
 PROBE_LEASE = timedelta(minutes=2)
-
-
-class ConnectionRefused(Exception):  # noqa: N818 - the words of the person who is refused, not a fault
-    """A connection cannot be changed or used in this way; the message says why."""
 
 
 class NoWayError(Exception):
@@ -62,29 +49,7 @@ class NoWayError(Exception):
         self.lasting = lasting
 
 
-# --- Credentials ------------------------------------------------------------------------------------------------------
-
-
-def secrets_of(connection: Connection) -> dict[str, str]:
-    """The credentials in clear, for the moment of their use."""
-    return dict(json.loads(decrypt_secret(connection.sealed))) if connection.sealed else {}
-
-
-def seal_secrets(connection: Connection, changes: Mapping[str, str]) -> None:
-    """Put new credentials beside those that stay; an empty one changes nothing. The caller saves."""
-    current = secrets_of(connection)
-    current |= {name: value for name, value in changes.items() if value}
-    connection.sealed = encrypt_secret(json.dumps(current)) if current else ""
-
-
 # --- What a connection is ---------------------------------------------------------------------------------------------
-
-
-def provider_of(connection: Connection) -> Provider | None:
-    """The sending service behind a connection, also when it is reached by SMTP."""
-    if connection.kind == ConnectionKind.ESP:
-        return providers().get(connection.provider)
-    return provider_of_host(connection.host) if connection.kind == ConnectionKind.SMTP else None
 
 
 def account_for(connection: Connection) -> Account:
@@ -117,10 +82,11 @@ def only_exit_screens(connection: Connection) -> str:
 def built_in(organization: Organization) -> Connection:
     """The row of the installation's own mail server, so that a website can be given it by name."""
     with tenant(organization.pk):
-        found = Connection.objects.filter(organization=organization, kind=ConnectionKind.BUILTIN).first()
-        if found is None:
-            name = str(ConnectionKind.BUILTIN.label)
-            found = Connection.objects.create(organization=organization, name=name, kind=ConnectionKind.BUILTIN)
+        found, _new = Connection.objects.get_or_create(
+            organization=organization,
+            kind=ConnectionKind.BUILTIN,
+            defaults={"name": str(ConnectionKind.BUILTIN.label)},
+        )
     return found
 
 
@@ -146,65 +112,6 @@ def uses_of(organization: Organization, connection: Connection) -> list[str]:
     return uses
 
 
-# --- Trust (rule S11) -------------------------------------------------------------------------------------------------
-
-
-def trust_of(organization: Organization, connection: Connection, *, now: datetime) -> Trust:
-    """Whether mail of websites that promised something may take this connection."""
-    with tenant(organization.pk):
-        judged = GuardCheck.objects.filter(organization=organization, connection=connection)
-        newest = judged.filter(state__in=(GuardState.CLEAN, GuardState.LEAKY)).order_by("-sent_at").first()
-    evidence = Evidence(
-        provider=provider_of(connection),
-        is_api=connection.kind == ConnectionKind.ESP,
-        attested=connection.attested_at is not None,
-        guard_clean=None if newest is None else newest.state == GuardState.CLEAN,
-        guard_at=newest.judged_at if newest is not None else None,
-    )
-    return judge_trust(evidence, now=now)
-
-
-def attest(organization: Organization, connection: Connection, *, author: User, text: str, now: datetime) -> None:
-    """Record who says that the service's own tracking is off, and in which words."""
-    if len(text.strip()) < 10:
-        raise ConnectionRefused(_("Say what you checked, and where."))
-    with tenant(organization.pk):
-        Connection.objects.filter(organization=organization, pk=connection.pk).update(
-            attested_at=now, attested_by=author, attestation=text.strip()[:1000]
-        )
-    connection.attested_at, connection.attested_by, connection.attestation = now, author, text.strip()[:1000]
-
-
-def take_attestation_back(organization: Organization, connection: Connection) -> None:
-    with tenant(organization.pk):
-        Connection.objects.filter(organization=organization, pk=connection.pk).update(
-            attested_at=None, attested_by=None, attestation=""
-        )
-    connection.attested_at, connection.attested_by, connection.attestation = None, None, ""
-
-
-def words_for(trust: Trust, connection: Connection) -> str:
-    """Why a connection is refused, or may be used, in the words of the person who asks."""
-    provider = provider_of(connection)
-    names = {"connection": connection.name, "service": provider.name if provider else connection.name}
-    sentences = {
-        Trust.NOTHING_ADDED: _("A mail server that adds nothing to messages."),
-        Trust.SWITCHED: _("%(service)s is told with every message to add no tracking of its own."),
-        Trust.PROVEN: _("The leak guard's newest message came through %(connection)s as it was written."),
-        Trust.ATTESTED: _("Somebody here confirmed that the tracking of %(service)s is switched off."),
-        Trust.LEAKS: _(
-            "%(connection)s changed the leak guard's newest message: somebody adds tracking on the way. "
-            "Switch it off there, then run the leak guard again."
-        ),
-        Trust.UNPROVEN: _(
-            "%(service)s can add tracking of its own that Pli cannot switch off for a message. This website promises "
-            "not to measure everybody, so nothing leaves through %(connection)s until an owner confirms that tracking "
-            "is off there, or the leak guard proves it."
-        ),
-    }
-    return str(sentences[trust] % names)
-
-
 # --- The way of a website's mail --------------------------------------------------------------------------------------
 
 
@@ -221,18 +128,22 @@ class Way:
     signers: Mapping[str, tuple[Signer, ...]] = field(default_factory=dict)
 
     def dress(self, outgoing: Outgoing, *, now: datetime) -> Outgoing:
-        """What this way asks of a message: the address for bounces, and signatures where the server adds none."""
+        """What this way asks of a message: signatures where the server adds none, and the address for bounces.
+
+        Asks the database nothing, so that connections do it in their threads.
+        """
         if isinstance(self.account, EspAccount):
             return outgoing
-        domain = outgoing.sender.rpartition("@")[2]
-        bounces = self.connection.bounce_address if self.connection is not None else ""
-        sender = outgoing.sender
-        if bounces and outgoing.reference:
-            local, _at, host = bounces.rpartition("@")
-            sender = f"{local}+{outgoing.reference}@{host}"
-        signers = self.signers.get(domain, ())
+        signers = self.signers.get(outgoing.sender.rpartition("@")[2], ())
         data = sign(outgoing.data, signers, now=now) if signers else outgoing.data
-        return replace(outgoing, sender=sender, data=data)
+        return replace(outgoing, sender=self._bounces_to(outgoing), data=data)
+
+    def _bounces_to(self, outgoing: Outgoing) -> str:
+        bounces = self.connection.bounce_address if self.connection is not None else ""
+        if not bounces or not outgoing.reference:
+            return outgoing.sender
+        local, _at, host = bounces.rpartition("@")
+        return f"{local}+{outgoing.reference}@{host}"
 
 
 def way_for(organization: Organization, website: Website, *, now: datetime) -> Way:
@@ -250,7 +161,7 @@ def way_for(organization: Organization, website: Website, *, now: datetime) -> W
 
 
 def connections_of(organization: Organization, website: Website) -> list[Connection]:
-    """The connections of a website in their order; empty where the installation's own server is the only one."""
+    """The connections of a website in their order; empty where the installation's own server needs no row."""
     with tenant(organization.pk):
         row = (
             WebsiteConnection.objects.filter(organization=organization, website=website)
@@ -259,8 +170,10 @@ def connections_of(organization: Organization, website: Website) -> list[Connect
         )
         if row is not None:
             return [one for one in (row.connection, row.fallback) if one is not None]
-        default = Connection.objects.filter(organization=organization, is_default=True)
-        return list(default.select_related("organization"))
+        mine = Connection.objects.filter(organization=organization).select_related("organization")
+        found = list(mine.filter(is_default=True)) or list(mine.filter(kind=ConnectionKind.BUILTIN))
+    # Of an operator's sending service too somebody has to say that it adds nothing.
+    return found or ([built_in(organization)] if operators_service() is not None else [])
 
 
 def may_use(organization: Organization, connection: Connection, *, now: datetime) -> bool:
@@ -271,7 +184,7 @@ def may_use(organization: Organization, connection: Connection, *, now: datetime
 def why_not_send(organization: Organization, website: Website, *, now: datetime) -> str:
     """Why mail of a website could not leave through any of its connections; empty when it could (rule S11)."""
     rows = connections_of(organization, website)
-    if not rows or not needs_trust(website.email_tracking):
+    if not rows or not needs_trusted_way(organization, website, now=now):
         return ""
     trusts = [(connection, trust_of(organization, connection, now=now)) for connection in rows]
     if any(trust.is_given for _connection, trust in trusts):
@@ -290,7 +203,7 @@ def _way_without_row(organization: Organization) -> Way:
 def _way_through(
     organization: Organization, website: Website, connection: Connection, *, has_other: bool, now: datetime
 ) -> Way:
-    if needs_trust(website.email_tracking):
+    if needs_trusted_way(organization, website, now=now):
         trust = trust_of(organization, connection, now=now)
         if not trust.is_given:
             raise NoWayError(words_for(trust, connection), lasting=True)
@@ -357,7 +270,3 @@ def mend(organization: Organization, connection: Connection, *, now: datetime) -
     with tenant(organization.pk):
         waiting = Mailing.objects.filter(organization=organization, state=MailingState.SENDING)
         waiting.exclude(pause_reason="").update(pause_reason="")
-
-
-def names_of(connections: Sequence[Connection]) -> str:
-    return ", ".join(connection.name for connection in connections)

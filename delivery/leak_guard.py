@@ -24,6 +24,7 @@ from delivery.connection_models import Connection, GuardCheck, GuardState
 from delivery.mime import MessageHeaders, build_message
 from delivery.transports import Outgoing
 from delivery.trials import send_one, sender_for
+from delivery.trust import account_digest
 
 # After that a canary is lost.
 PATIENCE = timedelta(hours=6)
@@ -123,7 +124,10 @@ def send_canary(organization: Organization, connection: Connection, *, now: date
     """Send one through a connection. The check waits until it arrives, is judged or is lost."""
     website = sender_for(organization, connection)
     with tenant(organization.pk):
-        check = GuardCheck.objects.create(organization=organization, connection=connection, sent_at=now, html="")
+        account = account_digest(connection)
+        check = GuardCheck.objects.create(
+            organization=organization, connection=connection, account=account, sent_at=now, html=""
+        )
         check.refresh_from_db(fields=["token"])
     token = check.token.hex
     html, text = canary(token)

@@ -28,7 +28,7 @@ from consent.selectors import (
     notices_of,
     running,
 )
-from delivery.connection_models import Connection
+from delivery.connection_models import Connection, ConnectionKind
 from delivery.models import Purpose
 from privacy.registers import keeping_of
 from reporting.advisor import language_name
@@ -178,7 +178,8 @@ def sub_processors(organization: Organization) -> list[SubProcessor]:
         found.append(
             SubProcessor(urlsplit(settings.SMTP_URL).hostname or "–", _("Mail server of this installation"), data)
         )
-    for one in Connection.objects.filter(organization=organization).order_by("name"):
+    chosen = Connection.objects.filter(organization=organization).exclude(kind=ConnectionKind.BUILTIN)
+    for one in chosen.order_by("name"):
         name = one.provider or one.host or one.name
         found.append(SubProcessor(name, str(one.get_kind_display()), data))
     return found

@@ -29,6 +29,7 @@ from delivery.connections import (
     built_in,
     delete_connection,
     mend,
+    needs_trusted_way,
     provider_of,
     seal_secrets,
     take_attestation_back,
@@ -47,6 +48,7 @@ from delivery.pushing_changes import try_again
 from delivery.throttle import quota_left
 from delivery.transports import ACTITO, actito
 from delivery.trials import try_connection
+from delivery.trust import account_digest
 
 TRACKING = {
     Tracking.MESSAGE: gettext_lazy("Switched off in every message"),
@@ -195,6 +197,7 @@ class ConnectionAdmin(OwnersAdmin):
             "sureness": SURENESS[provider.sureness] if provider else "",
             "trust": trust,
             "trust_words": words_for(trust, row),
+            "is_attested": row.attested_at is not None and row.attested_account == account_digest(row),
             "uses": uses_of(organization, row),
             "may_delete": self.has_delete_permission(request, row),
             "hook_url": f"{settings.BASE_URL}{hook_path(row)}",
@@ -326,5 +329,5 @@ class WebsiteConnectionAdmin(OwnersAdmin):
         """Better now than when somebody wants to send."""
         organization = organization_of(request)
         trust = trust_of(organization, obj.connection, now=timezone.now())
-        if not trust.is_given and obj.website.email_tracking != "always":
+        if not trust.is_given and needs_trusted_way(organization, obj.website, now=timezone.now()):
             messages.warning(request, words_for(trust, obj.connection))

@@ -31,6 +31,7 @@ from delivery.services import resume_mailing
 from delivery.signing import create_dkim_key
 from delivery.throttle import take
 from delivery.transports import EspAccount, SmtpAccount
+from delivery.trust import account_digest
 from tests.delivery.world import World, by_name
 from tests.support.smtp import SmtpServer
 from tests.support.world import make_website
@@ -179,7 +180,12 @@ def test_s11_a_canary_that_was_changed_stops_a_trusted_connection(world: World, 
     use(world, row)
     with tenant(world.cast.bakery.pk):
         GuardCheck.objects.create(
-            organization=world.cast.bakery, connection=row, state="leaky", sent_at=world.time, judged_at=world.time
+            organization=world.cast.bakery,
+            connection=row,
+            account=account_digest(row),
+            state="leaky",
+            sent_at=world.time,
+            judged_at=world.time,
         )
     assert "changed the leak guard's newest message" in why_not_send(world.cast.bakery, world.website, now=world.time)
 
@@ -319,7 +325,12 @@ def test_a_paused_mailing_goes_on_once_somebody_vouched(world: World, server: Sm
     use(world, row)
     with tenant(world.cast.bakery.pk):
         check = GuardCheck.objects.create(
-            organization=world.cast.bakery, connection=row, state="leaky", sent_at=world.time, judged_at=world.time
+            organization=world.cast.bakery,
+            connection=row,
+            account=account_digest(row),
+            state="leaky",
+            sent_at=world.time,
+            judged_at=world.time,
         )
     mailing = world.mailing([world.person("a")])
     world.send(mailing, minutes=1)

@@ -56,8 +56,10 @@ def test_d4_a_configured_mail_server_is_a_sub_processor(cast: Cast, website: Web
     settings.SMTP_URL = "smtp://user:secret@mail.example:25"
     with tenant(cast.bakery.pk):
         Connection.objects.create(organization=cast.bakery, name="Ours", kind="smtp", host="relay.example")
+        Connection.objects.create(organization=cast.bakery, name="Said already", kind="builtin")
     page = get(cast, PAGE).content.decode()
     assert "mail.example" in page
+    assert "Said already" not in page
     assert "relay.example" in page
     assert "secret" not in page
     assert "relay.example" not in get(cast, PAGE, "cleo").content.decode()
