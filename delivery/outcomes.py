@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from django.db import connection
 
 from common.tenancy import tenant
-from delivery.models import Mailing, Message, MessageStatus
-from delivery.rules import MOST_ATTEMPTS, retry_after
-from delivery.services import forget_keys
+from delivery.models import Mailing, Message, MessageStatus, SuppressionReason
+from delivery.rules import MOST_ATTEMPTS, names_dead_address, retry_after
+from delivery.services import forget_keys, suppress
 from delivery.transports import Outcome, Result
 
 # Renewed while its worker lives; longer than a mail server may think about one message.
@@ -96,6 +96,18 @@ def record(settled: Sequence[Settled], *, now: datetime) -> None:
     gone = [one.id for one in settled if one.status in unreceived]
     if gone:
         forget_keys(Message.objects.filter(id__in=gone))
+    _suppress_dead([one.id for one in settled if names_dead_address(one.error)], now=now)
+
+
+def _suppress_dead(ids: Sequence[int], *, now: datetime) -> None:
+    """An address that a server refuses at once is as dead as one from which mail comes back."""
+    if not ids:
+        return
+    failed = Message.objects.filter(id__in=ids, status=MessageStatus.FAILED, participant__isnull=False)
+    for message in failed.select_related("organization", "participant", "connection").order_by("participant_id"):
+        source = message.connection.name if message.connection is not None else "bounce"
+        address = message.participant.email_norm  # type: ignore[union-attr]
+        suppress(message.organization, address, reason=SuppressionReason.BOUNCED, source=source, now=now)
 
 
 def keep_sending(ids: Sequence[int], mailing: Mailing, *, now: datetime) -> None:

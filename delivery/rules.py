@@ -10,6 +10,8 @@ MOST_ATTEMPTS = 10
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=4)
 # Servers and services repeat the address in their words.
+# Of RFC 3463, behind the answer's own code: no such mailbox or domain, no address, moved away, takes no mail, disabled.
+_DEAD = re.compile(r"5\d\d[ -]5\.(?:1\.(?:1|2|3|6|10)|2\.1)\b")
 _ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
 
 
@@ -35,6 +37,11 @@ def retry_after(attempts: int) -> timedelta:
 def without_addresses(words: str) -> str:
     """A server's words without the recipient's address, which stands in the participant's row alone."""
     return _ADDRESS.sub("…", words)
+
+
+def names_dead_address(words: str) -> bool:
+    """Whether a mail server refused a message because nobody can be reached at its address, and never will be."""
+    return _DEAD.match(words) is not None
 
 
 def is_spike(bad: int, of: int, *, percent: float, least: int) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from common.keys import encode_key
 from common.tenancy import tenant
 from consent.rules import ChoiceValue
-from delivery.models import Mailing, MailingState
+from delivery.models import Mailing, MailingState, Suppression
 from delivery.outbox import claim_messages
 from delivery.rules import MOST_ATTEMPTS
 from delivery.services import (
@@ -47,6 +47,19 @@ def test_a_refused_recipient_ends_as_failed_with_the_servers_words(world: World,
     assert world.state(mailing).state == MailingState.DONE
     # What nobody received cannot be measured.
     assert world.tracked() == 0
+
+
+def test_an_address_that_a_server_calls_dead_gets_no_more_mail(world: World, server: SmtpServer) -> None:
+    server.behave(refuse={"a@example.org": "550 5.1.1 No such user", "b@example.org": "554 5.7.1 5.1.1 Not from you"})
+    people = [world.person(name) for name in "abc"]
+    world.send(world.mailing(people), minutes=1)
+    with tenant(world.cast.bakery.pk):
+        kept = Suppression.objects.values_list("email_norm", "reason", "source")
+        assert list(kept) == [("a@example.org", "bounced", "bounce")]
+    server.behave()
+    later = world.mailing(people)
+    world.send(later, minutes=1)
+    assert world.statuses(later) == {"a": "suppressed", "b": "sent", "c": "sent"}
 
 
 def test_a_temporary_failure_waits_and_is_tried_again(world: World, server: SmtpServer) -> None:
