@@ -21,6 +21,10 @@ from delivery.transports.smtp import Outgoing, Result, SmtpConnection, SmtpTroub
 logger = logging.getLogger(__name__)
 
 
+# Letters beyond ASCII encoded: not every server takes them as they are.
+_SEVEN_BITS = policy.SMTP.clone(cte_type="7bit")
+
+
 class MemberMailBackend(BaseEmailBackend):
     """Django's way out for mail to the people who sign in, such as a new password."""
 
@@ -28,7 +32,7 @@ class MemberMailBackend(BaseEmailBackend):
         return sum(self._send(message) for message in email_messages)
 
     def _send(self, message: EmailMessage) -> bool:
-        data = message.message(policy=policy.SMTP).as_bytes()
+        data = message.message(policy=_SEVEN_BITS).as_bytes()
         sender = message.from_email or settings.DEFAULT_FROM_EMAIL
         sent = False
         for number, recipient in enumerate(message.recipients()):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -139,3 +143,45 @@ def test_the_server_of_a_member_is_not_looked_for_inside(tmp_path: Path, setting
         connection.open()
         assert "PIPELINING" in connection.offers
         connection.close()
+
+
+# --- What is said of a message in advance -----------------------------------------------------------------------------
+
+
+@contextmanager
+def plain_server(*features: str) -> Iterator[tuple[int, list[str]]]:
+    """A server that says yes to everything, with what it was told."""
+    told: list[str] = []
+    greeting = "".join(f"250-{line}\r\n" for line in ("hello", *features)).encode() + b"250 HELP\r\n"
+    ready = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        client, _address = ready.accept()
+        with client, client.makefile("rwb", buffering=0) as line:
+            line.write(b"220 here\r\n")
+            in_data = False
+            while said := line.readline():
+                if in_data and said != b".\r\n":
+                    continue
+                in_data = said == b"DATA\r\n"
+                told.append(said.decode().strip())
+                line.write(greeting if said.startswith(b"EHLO") else b"354 go on\r\n" if in_data else b"250 OK\r\n")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    with ready:
+        thread.start()
+        yield ready.getsockname()[1], told
+        thread.join(5)
+
+
+@pytest.mark.parametrize("features", [(), ("8BITMIME",), ("SIZE 1000000",), ("8BITMIME", "SIZE 1000000")])
+def test_what_a_server_does_not_offer_is_not_said_to_it(features: tuple[str, ...]) -> None:
+    data = "Subject: x\r\n\r\nété\r\n".encode()
+    with plain_server(*features) as (port, told):
+        connection = SmtpConnection(SmtpAccount("127.0.0.1", port))
+        outcomes, trouble = connection.send([Outgoing(1, "a@bread.example", "b@home.example", data)])
+        connection.close()
+    assert (outcomes[0].result, trouble) == (Result.ACCEPTED, None)
+    options = f" SIZE={len(data)}" if "SIZE 1000000" in features else ""
+    options += " BODY=8BITMIME" if "8BITMIME" in features else ""
+    assert told[1] == f"MAIL FROM:<a@bread.example>{options}"

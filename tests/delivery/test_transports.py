@@ -124,6 +124,16 @@ def test_a_message_that_begins_with_a_dot_keeps_it(server: SmtpServer) -> None:
     assert server.messages()[0].raw == b".hidden: yes\r\n\r\n.\r\n"
 
 
+def test_a_connection_is_left_after_so_many_messages(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("delivery.transports.smtp.MESSAGES_PER_CONNECTION", 10)
+    connection = SmtpConnection(parse_smtp_url(server.url))
+    for _group in range(3):
+        outcomes, trouble = connection.send(group()[:5])
+        assert ({outcome.result for outcome in outcomes}, trouble) == ({Result.ACCEPTED}, None)
+    connection.close()
+    assert (len(server.messages()), server.connections()) == (15, 2)
+
+
 def test_one_refused_recipient_of_ten_harms_no_other(server: SmtpServer) -> None:
     server.behave(refuse={NAMES[4]: "550 5.1.1 No such user here"})
     connection = SmtpConnection(parse_smtp_url(server.url))
@@ -288,6 +298,8 @@ def test_mail_to_a_member_leaves_through_the_operators_server(cast: Cast, settin
     assert received.rcpt_to == cast.ana.email
     assert received.mail_from == "pli@pli.example"
     assert received.message["Subject"] == "Mot de passe oublié"
+    assert received.raw.isascii()
+    assert received.message.get_content().strip() == "Voilà."
 
 
 def test_mail_to_a_member_fails_loudly_when_it_is_refused(cast: Cast, settings, tmp_path: Path) -> None:
