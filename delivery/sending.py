@@ -84,7 +84,9 @@ def send_mailing(
     except NoWayError as error:
         say_why_nothing_leaves(mailing, error.words, lasting=error.lasting, now=clock())
         return Progress()
-    pool = SmtpPool(way.account, size=connections_of(mailing, way))
+    pool = SmtpPool(
+        way.account, size=connections_of(mailing, way), dress=lambda outgoing: way.dress(outgoing, now=clock())
+    )
     try:
         if is_due(mailing, now=clock()):
             pool.open()
@@ -176,8 +178,7 @@ class _Run:
         failures = []
         for claimed in claim.messages:
             try:
-                outgoing = self._composer.compose(claimed, now=self._clock())
-                self._ready.append((claimed, self._way.dress(outgoing, now=self._clock())))
+                self._ready.append((claimed, self._composer.compose(claimed, now=self._clock())))
             except (TemplateError, ValueError) as error:
                 failures.append((claimed, str(error)))
         if failures:

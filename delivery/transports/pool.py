@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,10 +51,12 @@ def courier_for(account: Account) -> Courier:
 class SmtpPool:
     """Connections that work side by side, each in a thread of its own. The threads know nothing of the database."""
 
-    def __init__(self, account: Account, *, size: int) -> None:
+    def __init__(self, account: Account, *, size: int, dress: Callable[[Outgoing], Outgoing] | None = None) -> None:
+        """``dress`` has the last word on a message, in the thread that sends it: signing takes as long as writing."""
         self.size = size
         self.busy = 0
         self._account = account
+        self._dress = dress
         self._groups: queue.SimpleQueue[Sequence[Outgoing] | None] = queue.SimpleQueue()
         self._finished: queue.SimpleQueue[GroupSent] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -102,7 +104,7 @@ class SmtpPool:
         while (group := self._groups.get()) is not None:
             started = time.monotonic()
             try:
-                outcomes, trouble = connection.send(group)
+                outcomes, trouble = connection.send(list(map(self._dress, group)) if self._dress else group)
             except Exception:
                 # Without an answer the sender would wait for this group for ever.
                 logger.exception("a connection failed in a way that we did not foresee")
