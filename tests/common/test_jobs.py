@@ -9,11 +9,12 @@ from common.jobs import one_by_one
 
 def test_a_scheduled_task_goes_on_with_the_others_and_writes_no_address_down(caplog: pytest.LogCaptureFixture) -> None:
     seen: list[int] = []
+    address = "ana@home.example"
 
     def step(number: int) -> int | None:
         seen.append(number)
         if number == 2:
-            raise ValueError("not a mailbox: ana@home.example")
+            raise ValueError(address)
         return None if number == 3 else 10 * number
 
     assert one_by_one([(1,), (2,), (3,), (4,)], step) == 50

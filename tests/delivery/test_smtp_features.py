@@ -165,7 +165,9 @@ def plain_server(*features: str) -> Iterator[tuple[int, list[str]]]:
                     continue
                 in_data = said == b"DATA\r\n"
                 told.append(said.decode().strip())
-                line.write(greeting if said.startswith(b"EHLO") else b"354 go on\r\n" if in_data else b"250 OK\r\n")
+                line.write(
+                    greeting if said.upper().startswith(b"EHLO") else b"354 go on\r\n" if in_data else b"250 OK\r\n"
+                )
 
     thread = threading.Thread(target=serve, daemon=True)
     with ready:
