@@ -86,7 +86,7 @@ def _write_table(sheet: Any, table: Table, *, bold: Any, moment: Any) -> None:
             elif isinstance(cell, int | float):
                 sheet.write_number(number, column, cell)
             elif cell is not None:
-                sheet.write_string(number, column, cell[:LONGEST_CELL])
+                sheet.write_string(number, column, str(cell)[:LONGEST_CELL])
     if table.note:
         sheet.write_string(len(table.rows) + 2, 0, table.note)
     sheet.freeze_panes(1, 1)

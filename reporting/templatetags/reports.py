@@ -25,7 +25,7 @@ def cell(value: Cell) -> str:
         return str(formats.date_format(timezone.localtime(value), "SHORT_DATETIME_FORMAT"))
     if isinstance(value, int | float):
         return str(formats.number_format(value, force_grouping=True))
-    return value
+    return str(value)
 
 
 @register.filter
