@@ -8,16 +8,21 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connections
 
 from accounts.audit import record
 from accounts.members import change_role, remove_member
 from accounts.models import Membership, Organization, User
+from common.journal import read_acts
 from common.tenancy import tenant
 from consent.rules import ChoiceValue
+from intake.models import Import, PeopleExport
 from participants.models import Participant
 from privacy.models import Departure, OrganizationExport
 from privacy.services.departure import (
@@ -32,6 +37,7 @@ from privacy.services.organization_export import ask_organization_export, make_o
 from privacy.services.retention import apply_retention
 from tests.support.cast import Cast
 from tests.support.world import choose, later, make_participant, make_topic, make_website, subscribe_to
+from websites.models import ConsentScope
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
@@ -121,7 +127,10 @@ def test_d4_nothing_is_deleted_before_it_is_confirmed_or_after_it_was_withdrawn(
     assert rows_of(cast.bakery)["accounts_membership"] == 4
 
 
-def test_d4_nothing_of_a_deleted_organization_stays_and_nothing_of_another_goes(cast: Cast, now: datetime) -> None:
+def test_d4_nothing_of_a_deleted_organization_stays_and_nothing_of_another_goes(
+    cast: Cast, now: datetime, settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.JOURNAL_DIR = str(tmp_path / "journal")
     for organization, owner in ((cast.bakery, cast.ana), (cast.cinema, cast.cleo)):
         fill(cast, organization, owner, now)
     before = rows_of(cast.cinema)
@@ -130,6 +139,10 @@ def test_d4_nothing_of_a_deleted_organization_stays_and_nothing_of_another_goes(
     make_organization_export(cast.bakery.pk, export.pk, now=now)
     with tenant(cast.bakery.pk):
         file = OrganizationExport.objects.get().file
+        people = PeopleExport(organization=cast.bakery, scope=ConsentScope.objects.get())
+        people.file.save("people.csv", ContentFile(b"anna@b.example"))
+        uploaded = Import(organization=cast.bakery, filename="people.csv")
+        uploaded.file.save("people.csv", ContentFile(b"anna@b.example"))
     ask(cast, now)
     confirm(cast, cast.dana, now)
     record(cast.bakery, actor=cast.ana, action="organization:change", now=now)
@@ -138,7 +151,10 @@ def test_d4_nothing_of_a_deleted_organization_stays_and_nothing_of_another_goes(
         assert delete_organization(cast.bakery.pk, now=now)
     assert rows_of(cast.bakery) == {}
     assert rows_of(cast.cinema) == before
-    assert not default_storage.exists(file)
+    assert [one for one in (file, people.file.name, uploaded.file.name) if default_storage.exists(one)] == []
+    # A restored backup does not bring it back (rule D3).
+    latest = list(read_acts())[-1]
+    assert (latest["act"], latest["subject"]) == ("departed", str(cast.bakery.public_id))
     assert list(User.objects.values_list("email", flat=True)) == ["cleo@cinema.example"]
     assert list(Organization.objects.using("owner").values_list("name", flat=True)) == ["Cinema"]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
@@ -136,6 +137,31 @@ def test_d3_an_erasure_holds_after_a_restore_and_a_return_does_too(
         assert not Participant.objects.exists()
         out = {name for name in ("jane", "late", "back") if is_suppressed_hash(cast.bakery, f"{name}@home.example")}
     assert out == {"jane", "late"}
+
+
+def test_d3_a_departure_holds_after_a_restore_and_reaches_nobody_else(cast: Cast, now: datetime) -> None:
+    nobody = 999_999
+    with tenant(cast.bakery.pk):
+        journal.write_acts(journal.Act.REFUSED, nobody, ["x"], at=now)
+        journal.write_acts(journal.Act.DEPARTED, cast.bakery.pk, [cast.bakery.public_id], at=now)
+        # The number belongs to another organization by now.
+        journal.write_acts(journal.Act.DEPARTED, cast.cinema.pk, [uuid4()], at=now)
+    JournalMark.objects.all().delete()
+    assert +replay_journal(now=later(now, hours=1)) == {"departed": 1}
+    assert list(Organization.objects.using("owner").values_list("name", flat=True)) == ["Cinema"]
+
+
+def test_d3_who_came_back_for_a_topic_keeps_it(cast: Cast, now: datetime) -> None:
+    topic = make_topic(cast.bakery, make_website(cast.bakery, cast.ana, now=now))
+    jane = make_participant(cast.bakery, "jane@home.example", now=now)
+    subscribe_to(cast.bakery, jane, topic, now=now)
+    with tenant(cast.bakery.pk):
+        unsubscribe(cast.bakery, jane, topic, now=later(now, hours=1))
+    subscribe_to(cast.bakery, jane, topic, now=later(now, hours=2))
+    JournalMark.objects.all().delete()
+    assert +replay_journal(now=later(now, hours=3)) == {}
+    with tenant(cast.bakery.pk):
+        assert Subscription.objects.get().unsubscribed_at is None
 
 
 def test_d3_a_start_without_a_restore_changes_nothing(cast: Cast, now: datetime) -> None:
