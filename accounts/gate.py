@@ -10,6 +10,7 @@ from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
+from django.contrib.messages.storage.base import BaseStorage
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -52,8 +53,9 @@ def _tell_once(request: HttpRequest, sentence: str) -> None:
     """Pages ask for more than themselves, and each request is led away."""
     waiting = messages.get_messages(request)
     is_told = sentence in [str(one) for one in waiting]
-    # They were looked at here, and are still to be shown.
-    waiting.used = False
+    if isinstance(waiting, BaseStorage):
+        # They were looked at here, and are still to be shown.
+        waiting.used = False
     if not is_told:
         messages.warning(request, sentence)
 
