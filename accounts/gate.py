@@ -7,8 +7,6 @@ from typing import Protocol
 from uuid import UUID
 
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
-from allauth.mfa.models import Authenticator
-from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
 from django.contrib.messages.storage.base import BaseStorage
 from django.contrib.sessions.backends.base import SessionBase
@@ -19,9 +17,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Membership, Role, User
 from accounts.selectors import memberships_of
-from accounts.sign_on import organization_behind, sign_in_rules
-
-FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+from accounts.sign_on import has_second_factor, lacks_second_factor, organization_behind, sign_in_rules
 
 
 def provider_of(session: SessionBase) -> UUID | None:
@@ -43,10 +39,6 @@ def within_reach[Row: OfOrganization](session: SessionBase, memberships: Sequenc
         return list(memberships)
     behind = organization_behind(provider)
     return [row for row in memberships if row.organization_id == behind]
-
-
-def has_second_factor(user: User) -> bool:
-    return bool(is_mfa_enabled(user, types=FACTORS))
 
 
 def _tell_once(request: HttpRequest, sentence: str) -> None:
@@ -74,10 +66,19 @@ def missing_step(request: HttpRequest, membership: Membership) -> HttpResponse |
         }
         return render(request, "socialaccount/required.html", context, status=403)
     if rules.second_factor_required and not has_second_factor(membership.user):
-        _tell_once(
-            request,
-            _("%(organization)s asks for a second factor before you can work in it.")
-            % {"organization": membership.organization.name},
-        )
-        return HttpResponseRedirect(reverse("mfa_index"))
+        return _to_factors(request, membership)
     return None
+
+
+def missing_step_of_operator(request: HttpRequest, operator: User, membership: Membership) -> HttpResponse | None:
+    """As ``missing_step``, for an operator in the place of a member: their own factor, not that of the member."""
+    return _to_factors(request, membership) if lacks_second_factor(membership.organization, operator) else None
+
+
+def _to_factors(request: HttpRequest, membership: Membership) -> HttpResponse:
+    _tell_once(
+        request,
+        _("%(organization)s asks for a second factor before you can work in it.")
+        % {"organization": membership.organization.name},
+    )
+    return HttpResponseRedirect(reverse("mfa_index"))

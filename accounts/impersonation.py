@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.models import Impersonation, Membership, Organization, Role, User
+from accounts.sign_on import lacks_second_factor
 from common.jobs import after_commit
 from common.mail import MailTroubleError
 from common.tenancy import call_door, tenant
@@ -56,6 +57,10 @@ def _start(operator: User, membership: Membership, reason: str, minutes: int, *,
     organization, member = membership.organization, membership.user
     if Membership.objects.filter(organization=organization, user=operator).exists():
         raise ImpersonationRefused(_("You are a member there yourself."))
+    if lacks_second_factor(organization, operator):
+        raise ImpersonationRefused(
+            _("This organization asks everybody for a second factor. Set up your own first, under “How you sign in”.")
+        )
     started = Impersonation.objects.create(
         organization=organization,
         operator=operator,

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from accounts.audit import acting_as
-from accounts.gate import missing_step, within_reach
+from accounts.gate import missing_step, missing_step_of_operator, within_reach
 from accounts.impersonation import membership_in_place, running_impersonation
 from accounts.models import Impersonation, Membership
 from accounts.selectors import memberships_of, organizations_of
@@ -55,6 +55,8 @@ class OrganizationMiddleware:
             running = running_impersonation(member_of(request), impersonation_id, now=timezone.now())
             membership = membership_in_place(running) if running is not None else None
             if membership is not None:
+                if (instead := missing_step_of_operator(request, member_of(request), membership)) is not None:
+                    return instead
                 return self._answer(request, membership, running)
         del request.session["impersonation"]
         return None

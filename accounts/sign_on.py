@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import requests
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
 from django.utils.translation import gettext as _
 from requests.adapters import BaseAdapter
@@ -27,6 +29,7 @@ from common.tenancy import call_door, tenant
 
 DISCOVERY = "/.well-known/openid-configuration"
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 # A list of keys and a description; nothing that a provider says needs more.
 LARGEST_ANSWER = 500_000
 PATIENCE_SECONDS = 10.0
@@ -91,6 +94,15 @@ def sign_in_rules(organization: Organization) -> SignInRules:
     return found or SignInRules(organization=organization)
 
 
+def has_second_factor(user: User) -> bool:
+    return bool(is_mfa_enabled(user, types=FACTORS))
+
+
+def lacks_second_factor(organization: Organization, user: User) -> bool:
+    """Whether the organization asks for a second factor, and somebody has none."""
+    return sign_in_rules(organization).second_factor_required and not has_second_factor(user)
+
+
 def save_rules(organization: Organization, rules: SignInRules, *, secret: str, actor: User, now: datetime) -> None:
     """Keep new rules. Identities belong to the provider that gave them: another one means nobody by them."""
     with tenant(organization.pk):
@@ -113,6 +125,8 @@ def save_rules(organization: Organization, rules: SignInRules, *, secret: str, a
                 "issuer": rules.issuer,
                 "sign_on_required": rules.sign_on_required,
                 "trusts_addresses": rules.trusts_addresses,
+                "client_id": rules.client_id,
+                "new_secret": bool(secret and rules.has_provider),
             },
             now=now,
         )

@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import AuditEntry, Impersonation, User
+from accounts.models import AuditEntry, Impersonation, SignInRules, User
 from accounts.tasks import look_after_members, tell_of_impersonation
 from common.tenancy import tenant
 from tests.support.cast import PASSWORD, Cast
@@ -139,3 +141,23 @@ def test_somebody_who_is_no_operator_any_more_is_out(cast: Cast, olga: Client) -
     begin(olga)
     User.objects.filter(email="olga@operators.example").update(is_superuser=False)
     assert olga.get("/console/").status_code == 302
+
+
+def test_an_operator_needs_a_factor_of_their_own_where_members_do(cast: Cast, olga: Client) -> None:
+    operator = User.objects.get(email="olga@operators.example")
+    with tenant(cast.bakery.pk):
+        rules = SignInRules.objects.create(organization=cast.bakery, second_factor_required=True)
+    page = olga.post(reverse("account_operator"), GIVEN)
+    assert page.status_code == 422
+    assert "This organization asks everybody for a second factor." in page.content.decode()
+    assert entries(cast, "impersonation:begin") == []
+    TOTP.activate(operator, generate_totp_secret())
+    assert begin(olga) == 302
+    assert olga.get("/console/").status_code == 200
+    # Whoever takes theirs away, or is inside when the organization begins to ask, is led to it like a member.
+    Authenticator.objects.filter(user=operator).delete()
+    assert olga.get("/console/").headers["Location"] == reverse("mfa_index")
+    with tenant(cast.bakery.pk):
+        rules.second_factor_required = False
+        rules.save()
+    assert olga.get("/console/").status_code == 200
