@@ -1,4 +1,7 @@
-"""Pages of a person's own account: who may see them, and what they say when the counters are away."""
+"""Pages of a person's own account: who may see them, and what they say when the counters are away.
+
+What is changed there, and the entry in the audit trail that says so, is one transaction.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import logging
 from collections.abc import Callable
 
 import redis
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -30,7 +34,14 @@ class SignInMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if self._is_closed(request):
             return render(request, "account/own_password.html", status=403)
-        return self.get_response(request)
+        if request.method != "POST" or not request.path.startswith(ACCOUNT_PAGES):
+            return self.get_response(request)
+        # allauth says what it did once it is done: so the change and its entry in the trail stand or fall together.
+        with transaction.atomic():
+            response = self.get_response(request)
+            if response.status_code >= 500:
+                transaction.set_rollback(True)
+        return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Nobody signs in uncounted: without the counters, passwords could be tried without end."""

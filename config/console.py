@@ -92,6 +92,13 @@ class ConsoleSite(UnfoldAdminSite):
             return HttpResponseRedirect(reverse("account_organizations"))
         return cast("HttpResponse", secure_admin_login(super().login)(request, extra_context))
 
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """One page for it: allauth's, which the account's own rules, mails and the audit trail know of."""
+        return HttpResponseRedirect(reverse("account_change_password"))
+
+    def password_change_done(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return self.password_change(request)
+
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         organization = organization_of(request)
         proposals = proposal_rows(organization, member_of(request), now=timezone.now())
