@@ -87,6 +87,7 @@ def built_in(organization: Organization) -> Connection:
             kind=ConnectionKind.BUILTIN,
             defaults={"name": str(ConnectionKind.BUILTIN.label)},
         )
+    found.organization = organization  # those who get the row may read no other
     return found
 
 
