@@ -25,7 +25,7 @@ class SignInRulesForm(forms.ModelForm):
     """A provider is asked before it is kept: a wrong one would lock the members out."""
 
     secret = forms.CharField(
-        label=gettext_lazy("client secret"),
+        label=gettext_lazy("Client secret"),
         required=False,
         max_length=500,
         help_text=gettext_lazy("Kept sealed and never shown again. Leave empty to keep what is there."),

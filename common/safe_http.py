@@ -72,7 +72,9 @@ def checked_addresses(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
-        raise OSError(_("%(host)s has no address: %(words)s") % {"host": host, "words": error}) from error
+        # Without the number of the error, which says nothing to people.
+        words = getattr(error, "strerror", None) or error
+        raise OSError(_("%(host)s has no address: %(words)s") % {"host": host, "words": words}) from error
     # A link-local address may carry the name of an interface.
     addresses = [str(entry[4][0]) for entry in found]
     good = [address for address in addresses if is_allowed(ipaddress.ip_address(address.partition("%")[0]))]
