@@ -59,7 +59,7 @@ def test_a_question_is_written_and_answered_and_a_test_is_launched_and_decided(
     page.get_by_label("Question (for answers)").select_option(index=1)
     page.get_by_role("button", name="Keep the test").click()
     look(page, "variants")
-    page.get_by_role("link", name="Preview: version B").press("Enter")
+    page.get_by_role("link", name="version B").press("Enter")
     expect(page.locator("#preview-subject")).to_have_text("Other bread")
     expect(page.get_by_label("A/B test")).to_have_value("B")
     look(page, "preview-version")
