@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Organization, User
 from campaigns.forecasts import Forecast, forecast_segment
-from campaigns.models import Campaign, Launch, Segment, TrialAddress, TrialGroup
+from campaigns.models import Campaign, Launch, Question, Segment, TrialAddress, TrialGroup
 from campaigns.refusals import CampaignRefused
-from campaigns.segments import Definition, SegmentError, count_non_trackable, read_definition
+from campaigns.segments import Definition, SegmentError, answer_of, count_non_trackable, read_definition
 from campaigns.selectors import UNFINISHED, many_people
 from consent.models import Topic
 from participants.rules import AddressError, parse_email
@@ -24,7 +24,13 @@ from websites.models import ConsentScope, Website
 MOST_ADDRESSES = 50
 NAME = 160
 # The values of conditions that name a row, which must be one of the organization's.
-_ROWS: dict[str, type[Model]] = {"campaign": Campaign, "launch": Launch, "topic": Topic, "scope": ConsentScope}
+_ROWS: dict[str, type[Model]] = {
+    "campaign": Campaign,
+    "launch": Launch,
+    "topic": Topic,
+    "scope": ConsentScope,
+    "question": Question,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,11 @@ def check_definition(organization: Organization, raw: Any) -> Definition:
             number = row.values.get(name)
             own = model._default_manager.filter(organization=organization, pk=number)
             if number is not None and not own.exists():
+                raise SegmentError(_("This choice is not one of those offered."))
+        if row.about == "reply" and row.op == "gave":
+            _question, answer = answer_of(row.values["answer"])
+            asked = Question.objects.get(organization=organization, pk=row.values["question"])
+            if not 1 <= answer <= len(asked.options):
                 raise SegmentError(_("This choice is not one of those offered."))
     return definition
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.http import QueryDict
@@ -13,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django_countries import countries
 
 from accounts.models import Organization
-from campaigns.models import Campaign, Launch
+from campaigns.models import Campaign, Launch, Question
 from campaigns.segments import ABOUT, SegmentError, read_row
 from campaigns.segments.grammar import MOST_ROWS, About
 from consent.models import Topic
@@ -22,7 +23,7 @@ from websites.models import ConsentScope
 
 # How many people are asked for the names of their attributes.
 _SAMPLE = 500
-_LAUNCHES = 100
+_LAUNCHES = _QUESTIONS = 100
 VALUE_LABELS = {
     "countries": gettext_lazy("Countries"),
     "locales": gettext_lazy("Languages, such as “fr” or “fr-BE”"),
@@ -36,6 +37,8 @@ VALUE_LABELS = {
     "scope": gettext_lazy("Consent scope"),
     "topic": gettext_lazy("Topic"),
     "launch": gettext_lazy("Sent email"),
+    "question": gettext_lazy("Question"),
+    "answer": gettext_lazy("Answer"),
     "with_non_trackable": gettext_lazy("Include people who could not be measured"),
 }
 _TYPES = {"since": "date", "until": "date", "days": "number", "with_non_trackable": "checkbox", "countries": "many"}
@@ -102,15 +105,16 @@ class SegmentForm:
             label=str(about.label),
             op=str(raw.get("op", "")),
             ops=[(name, str(label)) for name, label in about.ops.items()],
-            fields=[self._field(about, name, raw.get(name, "")) for name in self._shown(about)],
+            fields=[self._field(name, raw) for name in self._shown(about)],
         )
 
     def _shown(self, about: About) -> list[str]:
         """A choice of one is none."""
         return [name for name in about.values if name != "scope" or len(self._options("scope")) > 2]
 
-    def _field(self, about: About, name: str, value: Any) -> ValueField:
-        choices = self._options(name)
+    def _field(self, name: str, raw: Mapping[str, Any]) -> ValueField:
+        value = raw.get(name, "")
+        choices = self._answers_to(raw.get("question")) if name == "answer" else self._options(name)
         kind = _TYPES.get(name, "select" if choices else "text")
         label = str(VALUE_LABELS[name])
         if name == "locales" and isinstance(value, list):
@@ -155,6 +159,28 @@ class SegmentForm:
         found = Launch.objects.filter(organization=self._organization, mailing__expanded_at__isnull=False)
         rows = found.order_by("-pk").values_list("pk", "email__name", "mailing__not_before")[:_LAUNCHES]
         return [("", "—"), *((str(pk), f"{name} · {at:%Y-%m-%d}") for pk, name, at in rows)]
+
+    def _question_options(self) -> list[tuple[str, str]]:
+        found = ((str(one.pk), f"{one.email.name} · {one.text}") for one in self._questions.values())
+        return [("", _("any question")), *found]
+
+    @cached_property
+    def _questions(self) -> dict[str, Question]:
+        """What was asked lately, and what these conditions name, by number."""
+        asked = Question.objects.filter(organization=self._organization).select_related("email")
+        latest = asked.filter(
+            email__launches__organization=self._organization, email__launches__mailing__expanded_at__isnull=False
+        )
+        named = [str(raw.get("question") or "") for raw in self.raw_rows]
+        kept = asked.filter(pk__in=[number for number in named if number.isdecimal() and len(number) < 19])
+        found = [*latest.order_by("-pk").distinct()[:_QUESTIONS], *kept.order_by("-pk")]
+        return {str(one.pk): one for one in found}
+
+    def _answers_to(self, question: Any) -> list[tuple[str, str]]:
+        """Each names its question, so that another question takes the choice along."""
+        asked = self._questions.get(str(question or ""))
+        options = enumerate(asked.options, start=1) if asked is not None else ()
+        return [("", "—"), *((f"{question}:{number}", str(option)) for number, option in options)]
 
     def attribute_names(self) -> list[str]:
         """Names that some people have, to choose from."""

@@ -25,12 +25,14 @@ from django.db.models.lookups import (
 )
 
 from accounts.models import Organization
-from campaigns.models import Participation
+from campaigns.models import DeclaredReply, Launch, Participation
 from campaigns.segments.engagement import people_by_engagement
-from campaigns.segments.grammar import Definition, Row, number_of
+from campaigns.segments.grammar import Definition, Row, answer_of, number_of
 from consent.models import Choice
 from consent.rules import ChoiceValue
 from consent.selectors import active_subscriptions
+from delivery.connection_models import News
+from delivery.models import Message, MessageStatus
 from participants.models import Participant
 
 type Condition = Callable[[Organization, Row, datetime], Q]
@@ -141,6 +143,33 @@ def _subscription(organization: Organization, row: Row, now: datetime) -> Q:
     return Q(Exists(found)) if row.op == "is" else ~Q(Exists(found))
 
 
+def _reply(organization: Organization, row: Row, now: datetime) -> Q:
+    """Everybody's answer counts, measured or not. Who was never asked has not kept silent."""
+    values = row.values
+    replies = DeclaredReply.objects.filter(organization=organization, participant=OuterRef("pk"))
+    if values["question"] is not None:
+        replies = replies.filter(question=values["question"])
+    since = now - timedelta(days=values["days"]) if values["days"] is not None else None
+    if row.op == "did_not":
+        asking = Launch.objects.filter(organization=organization, email__questions=values["question"])
+        asked = Message.objects.filter(
+            organization=organization,
+            participant=OuterRef("pk"),
+            mailing__in=asking.values("mailing"),
+            # A version of the email may lack the buttons. What only may have been sent, or bounced, asked nobody.
+            reply_key__isnull=False,
+            status=MessageStatus.SENT,
+        ).exclude(news__in=[News.HARD_BOUNCE, News.SOFT_BOUNCE, News.REJECTED])
+        if since is not None:
+            asked = asked.filter(sent_at__gte=since)
+        return Q(Exists(asked)) & ~Q(Exists(replies))
+    if row.op == "gave":
+        replies = replies.filter(answer=answer_of(values["answer"])[1])
+    if since is not None:
+        replies = replies.filter(answered_at__gte=since)
+    return Q(Exists(replies))
+
+
 def _engagement(organization: Organization, row: Row, now: datetime) -> Q:
     query = people_by_engagement(organization, row, now=now)
     return Q(pk__in=_raw(query.sql, query.parameters))
@@ -165,5 +194,6 @@ _CONDITIONS: Mapping[str, Condition] = {
     "participation": _participation,
     "choice": _choice,
     "subscription": _subscription,
+    "reply": _reply,
     "engagement": _engagement,
 }

@@ -21,6 +21,7 @@ MOST_DAYS = 3650
 _LARGEST_NUMBER = 2**63 - 1
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
+_ANSWER = re.compile(r"\d{1,18}:\d{1,2}")
 
 
 class SegmentError(Exception):
@@ -125,6 +126,21 @@ def _yes_no(value: Any) -> bool:
     return value in (True, "on", "true", "1")
 
 
+def _answer(value: Any) -> str:
+    """An answer with the question that it belongs to, or nothing: where another question is chosen it is none."""
+    if value in (None, ""):
+        return ""
+    if not isinstance(value, str) or not _ANSWER.fullmatch(value):
+        raise SegmentError(gettext("This choice is not one of those offered."))
+    return value
+
+
+def answer_of(text: str) -> tuple[int | None, int]:
+    """The question and the number of an answer; of no question where nothing was chosen."""
+    question, _colon, number = text.partition(":")
+    return (int(question), int(number)) if question else (None, 0)
+
+
 # --- Conditions -------------------------------------------------------------------------------------------------------
 
 
@@ -171,6 +187,15 @@ ABOUT: Mapping[str, About] = {
     "subscription": About(
         _("Subscription"), {"is": _("is subscribed to"), "is_not": _("is not subscribed to")}, {"topic": _number}
     ),
+    "reply": About(
+        _("Answers to questions"),
+        {
+            "answered": _("answered"),
+            "gave": _("gave the answer"),
+            "did_not": _("was asked and did not answer"),
+        },
+        {"question": _number, "answer": _answer, "days": _days},
+    ),
     "engagement": About(
         _("Opens and clicks"),
         {
@@ -213,6 +238,11 @@ def _check(row: Row) -> None:
         raise SegmentError(gettext("The last day lies before the first one."))
     if row.about == "subscription" and values["topic"] is None:
         raise SegmentError(gettext("Choose a topic."))
+    if row.about == "reply":
+        if values["question"] is None and row.op != "answered":
+            raise SegmentError(gettext("Choose a question."))
+        if row.op == "gave" and answer_of(values["answer"])[0] != values["question"]:
+            raise SegmentError(gettext("Choose an answer."))
     if row.about == "engagement" and (values["launch"] is None) == (values["days"] is None):
         raise SegmentError(gettext("Choose an email that was sent, or give a number of days."))
 

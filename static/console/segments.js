@@ -13,6 +13,11 @@ document.addEventListener("DOMContentLoaded", () => {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("segment-count");
     if (fresh) document.getElementById("segment-count").replaceChildren(...fresh.childNodes);
+    // The answers to choose from are those of the question that was chosen.
+    form.querySelectorAll("select[data-follows]").forEach((one) => {
+      const changed = page.getElementsByName(one.name)[0];
+      if (changed) one.replaceChildren(...changed.childNodes);
+    });
     const sentences = page.querySelectorAll("[data-non-trackable]");
     form.querySelectorAll("[data-non-trackable]").forEach((one, position) => {
       if (sentences[position]) one.replaceChildren(...sentences[position].childNodes);

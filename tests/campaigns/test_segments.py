@@ -218,6 +218,8 @@ def test_no_condition_is_asked_for_each_person(cast: Cast, email: Email, now: da
         {"about": "participation", "op": "took_part", "days": 30},
         {"about": "engagement", "op": "did_not_open", "days": 30},
         {"about": "attribute", "op": "less", "name": "age", "value": "30"},
+        {"about": "reply", "op": "did_not", "question": 1},
+        {"about": "reply", "op": "gave", "question": 1, "answer": "1:1"},
     ]
     for match in ("all", "any"):
         definition = read_definition({"match": match, "rows": rows})
