@@ -23,6 +23,7 @@ from campaigns.repeats import RepeatPlan, next_round, people_still_meant, proble
 from campaigns.schedules import due_at_home, earliest_start, one_each, schedule_of, write_messages
 from campaigns.segments import EVERYBODY, Narrowing
 from campaigns.selectors import audience_of, is_exempt_approved, launches_of, many_people
+from campaigns.slowing import slow_down_of
 from campaigns.splitting import people_of_version
 from campaigns.zones import write_local
 from common import jobs
@@ -293,7 +294,8 @@ def _write(
 def _insert(
     organization: Organization, launch: Launch, mailing: Mailing, people: QuerySet[Participant], *, now: datetime
 ) -> int:
-    schedule = schedule_of(organization, mailing.purpose, launch.local_at)
+    slow = slow_down_of(organization, mailing.website, mailing.purpose, now=now)
+    schedule = schedule_of(organization, mailing.purpose, launch.local_at, slow=slow)
     query, parameters = _ids(people)
     if not schedule.is_plain:
         return write_messages(organization, mailing, schedule, (query, parameters), now=now)

@@ -20,7 +20,7 @@ from participants.models import Participant
 
 MOST_EVERY_DAYS, MOST_TIMES, LONGEST = 365, 50, timedelta(days=2 * 366)
 # Nothing was tried in these: the person is not bothered by what was never written to them.
-_NOT_TRIED = (MessageStatus.SUPPRESSED, MessageStatus.CANCELLED, MessageStatus.CAPPED)
+_NOT_TRIED = (MessageStatus.SUPPRESSED, MessageStatus.CANCELLED, MessageStatus.CAPPED, MessageStatus.SLOWED)
 # A copy in one of these reached, or may yet reach, the person.
 _GOT = (
     MessageStatus.QUEUED,

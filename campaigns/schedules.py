@@ -6,7 +6,7 @@ Mail that is not marketing knows neither quiet hours nor a cap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from django.db import connection
 
 from accounts.models import Organization, OverCap
 from accounts.zones import zone_names
+from campaigns.slowing import SlowDown
 from campaigns.zones import QuietHours, moment_of, next_moment, read_local, zone_of_countries
 from common.keys import NEW_KEYS, new_secret, random_bits
 from delivery.models import Mailing, Message, Purpose
@@ -51,10 +52,22 @@ _RECENT = """
        AND (g.finished_at IS NULL OR g.finished_at > %(now)s - %(week)s) AND s.at > %(now)s - %(week)s
      GROUP BY m.participant_id"""
 
-# One statement: who, in which zone, at which moment, not too many a week, not in the quiet hours.
-_EXPAND = f"""
+# Of an audience, those who get fewer emails for having done nothing by themselves for long.
+_SLOW = """slow AS MATERIALIZED (
+    SELECT audience.id FROM audience JOIN (%(slow)s) AS silent (id) ON silent.id = audience.id
+),
+"""
+_RECENT_OF_THE_SLOW = """recent.participant_id = timed.id
+      LEFT JOIN slow ON slow.id = timed.id"""
+# What would be one too many is left out: put off, it would pile up for as long as they do nothing.
+_IS_SLOWED = "coalesce(slow.id IS NOT NULL AND recent.moments[%(slow_cap)s::int] + %(week)s > timed.due, false)"
+
+
+def _expand(*, slow: str, recent_of: str, is_slowed: str) -> str:
+    """One statement: who, in which zone, at which moment, not too many a week, not in the quiet hours."""
+    return f"""
 WITH audience AS MATERIALIZED (%(audience)s),
-placed AS (
+{slow}placed AS (
     SELECT p.id, {_ZONE_OF} AS zone
       FROM audience JOIN participants_participant p ON p.id = audience.id {_ZONES}
 ), timed AS (
@@ -63,16 +76,17 @@ placed AS (
         ON own.zone = placed.zone
 ), recent AS ({_RECENT}
 ), capped AS (
-    SELECT timed.id, timed.zone, timed.due, recent.moments[%(cap)s::int] + %(week)s AS free_at
-      FROM timed LEFT JOIN recent ON %(cap)s::int IS NOT NULL AND recent.participant_id = timed.id
+    SELECT timed.id, timed.zone, timed.due, recent.moments[%(cap)s::int] + %(week)s AS free_at,
+           {is_slowed} AS is_slowed
+      FROM timed LEFT JOIN recent ON {recent_of}
 ), spaced AS (
-    SELECT id, zone, due, free_at > due AS is_over, greatest(due, free_at) AS at FROM capped
+    SELECT id, zone, due, is_slowed, free_at > due AS is_over, greatest(due, free_at) AS at FROM capped
 )
 INSERT INTO delivery_message (organization_id, mailing_id, participant_id, reference, unsubscribe_key, status, due_at,
                               held_for, opens, clicks, opens_reason, clicks_reason, attempts, error, provider_id, news,
                               news_words, queued_at)
 SELECT %(organization)s, %(mailing)s, spaced.id, {NEW_KEYS},
-       CASE WHEN left_out.is_so THEN 'capped' ELSE 'queued' END,
+       CASE WHEN spaced.is_slowed THEN 'slowed' WHEN left_out.is_so THEN 'capped' ELSE 'queued' END,
        CASE WHEN NOT left_out.is_so AND leaves.at > %(now)s THEN leaves.at END,
        CASE WHEN left_out.is_so OR leaves.at <= %(now)s THEN ''
             WHEN spaced.is_over THEN 'cap' WHEN quiet.ends IS NOT NULL THEN 'quiet' ELSE 'zone' END,
@@ -81,10 +95,14 @@ SELECT %(organization)s, %(mailing)s, spaced.id, {NEW_KEYS},
   LEFT JOIN unnest(%(quiet_zones)s::text[], %(quiet_begins)s::timestamptz[], %(quiet_ends)s::timestamptz[])
        AS quiet (zone, begins, ends)
     ON quiet.zone = spaced.zone AND spaced.at >= quiet.begins AND spaced.at < quiet.ends
- CROSS JOIN LATERAL (SELECT coalesce(spaced.is_over, false) AND %(leave_out)s AS is_so) AS left_out
+ CROSS JOIN LATERAL (SELECT spaced.is_slowed OR coalesce(spaced.is_over, false) AND %(leave_out)s AS is_so) AS left_out
  CROSS JOIN LATERAL (SELECT coalesce(quiet.ends, spaced.at) AS at) AS leaves
  CROSS JOIN LATERAL {random_bits("spaced.id", "%(secret)s")}
 """  # noqa: S608 - made of constants
+
+
+_EXPAND = _expand(slow="", recent_of="%(cap)s::int IS NOT NULL AND recent.participant_id = timed.id", is_slowed="false")
+_EXPAND_SLOWER = _expand(slow=_SLOW, recent_of=_RECENT_OF_THE_SLOW, is_slowed=_IS_SLOWED)
 
 # What became due in the meantime while its person's clock says quiet: a large launch, a resumed one, a second try.
 _HOLD = f"""
@@ -106,15 +124,18 @@ class Schedule:
     quiet: QuietHours | None = None
     cap: int | None = None
     leaves_out: bool = False
+    slow: SlowDown | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether everybody's message may leave at once."""
-        return not self.local_at and self.quiet is None and self.cap is None
+        return not self.local_at and self.quiet is None and self.cap is None and self.slow is None
 
 
-def schedule_of(organization: Organization, purpose: Purpose | str, local_at: str = "") -> Schedule:
-    """What the organization set counts for marketing only."""
+def schedule_of(
+    organization: Organization, purpose: Purpose | str, local_at: str = "", *, slow: SlowDown | None = None
+) -> Schedule:
+    """What the organization set, and a website's rule for people who are not active, count for marketing only."""
     if purpose != Purpose.MARKETING:
         return Schedule(local_at)
     return Schedule(
@@ -122,6 +143,7 @@ def schedule_of(organization: Organization, purpose: Purpose | str, local_at: st
         quiet_hours_of(organization),
         organization.weekly_cap,
         leaves_out=organization.over_cap == OverCap.LEFT_OUT,
+        slow=slow,
     )
 
 
@@ -141,7 +163,7 @@ def write_messages(
     now: datetime,
 ) -> int:
     """Write one message for each person of an audience (a query for their ids), due when it may leave."""
-    if schedule.cap is not None:
+    if schedule.cap is not None or schedule.slow is not None:
         # Two launches at once would not see each other's messages.
         Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     zones = zone_names()
@@ -155,7 +177,12 @@ def write_messages(
         "leave_out": schedule.leaves_out,
         **_quiet(schedule, zones, now=now),
     }
-    return _execute(_EXPAND + one_each(mailing), audience, parameters)
+    statement, queries = _EXPAND, {"audience": audience}
+    if schedule.slow is not None:
+        statement = _EXPAND_SLOWER
+        queries["slow"] = schedule.slow.people.order_by().values("id").query.sql_with_params()
+        parameters["slow_cap"] = schedule.slow.cap
+    return _execute(statement + one_each(mailing), queries, parameters)
 
 
 def one_each(mailing: Mailing) -> str:
@@ -173,7 +200,7 @@ def earliest_start(
     organization: Organization, local: datetime, audience: tuple[str, Sequence[Any]], *, now: datetime
 ) -> datetime:
     """When a launch by people's own clocks begins: in the zone of its audience where it is that time first."""
-    query, values = _with_audience(_ZONES_OF_AUDIENCE, audience, _parameters(organization))
+    query, values = _with_queries(_ZONES_OF_AUDIENCE, {"audience": audience}, _parameters(organization))
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         zones = {zone for (zone,) in cursor.fetchall()} | {organization.timezone}
@@ -240,16 +267,16 @@ def _quiet(schedule: Schedule, zones: Sequence[str], *, now: datetime) -> dict[s
     }
 
 
-def _with_audience(
-    statement: str, audience: tuple[str, Sequence[Any]], parameters: dict[str, Any]
+def _with_queries(
+    statement: str, queries: Mapping[str, tuple[str, Sequence[Any]]], parameters: Mapping[str, Any]
 ) -> tuple[str, list[Any]]:
-    """A statement with named placeholders around Django's query, which counts its own."""
-    query, counted = audience
+    """A statement with named placeholders around Django's queries, which count their own."""
     values: list[Any] = []
 
     class Names(dict[str, Any]):
         def __missing__(self, name: str) -> str:
-            if name == "audience":
+            if name in queries:
+                query, counted = queries[name]
                 values.extend(counted)
                 return query
             values.append(parameters[name])
@@ -258,8 +285,8 @@ def _with_audience(
     return statement % Names(), values
 
 
-def _execute(statement: str, audience: tuple[str, Sequence[Any]], parameters: dict[str, Any]) -> int:
-    query, values = _with_audience(statement, audience, parameters)
+def _execute(statement: str, queries: Mapping[str, tuple[str, Sequence[Any]]], parameters: Mapping[str, Any]) -> int:
+    query, values = _with_queries(statement, queries, parameters)
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         return int(cursor.rowcount)

@@ -38,7 +38,13 @@ UNFINISHED = (MailingState.SCHEDULED, MailingState.SENDING, MailingState.PAUSED)
 # A mail server has, or may have, these.
 GONE_OUT = (MessageStatus.SENT, MessageStatus.UNKNOWN)
 # A copy in one of these never reached, and never will reach, a mail server.
-NOT_GONE_OUT = (MessageStatus.FAILED, MessageStatus.SUPPRESSED, MessageStatus.CANCELLED, MessageStatus.CAPPED)
+NOT_GONE_OUT = (
+    MessageStatus.FAILED,
+    MessageStatus.SUPPRESSED,
+    MessageStatus.CANCELLED,
+    MessageStatus.CAPPED,
+    MessageStatus.SLOWED,
+)
 
 
 # Those that the rule table may mark exempt (rule S6).

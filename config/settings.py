@@ -256,6 +256,9 @@ CELERY_BEAT_SCHEDULE = {
     "delete-refused-hits": {"task": "tracking.delete_hits_of_refusals", "schedule": 900.0},
 }
 
+# Kept by an app above the one that launches emails (campaigns/slowing.py).
+SLOW_DOWN_RULE = "privacy.services.inactivity.slow_down_of"
+
 _https = BASE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 # By this name a browser takes a cookie from this very host only, over https, and no neighbour can set one.

@@ -101,6 +101,7 @@ class MessageStatus(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
     UNKNOWN = "unknown", _("May have been sent")
     CAPPED = "capped", _("Left out: had as many marketing emails as a week allows")
+    SLOWED = "slowed", _("Left out: not active for long, so fewer marketing emails a week")
 
 
 class Held(models.TextChoices):

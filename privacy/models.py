@@ -201,6 +201,11 @@ class InactivityRule(TenantModel):
     # Off until a member has seen the counts.
     switched_on_at = models.DateTimeField(null=True, editable=False)
     switched_on_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
+    # Months without declared activity after which launches write so much less often; off until somebody saw the count.
+    slow_months = models.PositiveSmallIntegerField(default=6)
+    slow_cap = models.PositiveSmallIntegerField(default=1)
+    slow_on_at = models.DateTimeField(null=True, editable=False)
+    slow_on_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
 
     class Meta:
         verbose_name = _("inactivity rule")

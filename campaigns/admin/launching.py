@@ -29,6 +29,7 @@ from campaigns.models import Campaign, Email, EmailKind, FunctionalLinkKind, Lau
 from campaigns.rendering import problems_of, sender_of
 from campaigns.segments import Narrowing
 from campaigns.selectors import get_campaign, get_segment, get_test_group, launches_of
+from campaigns.slowing import slow_down_of
 from campaigns.splitting import versions_of
 from campaigns.trying import latest_tests, send_test
 from campaigns.variants import Outlook, draft_of, launch_test, outlook_of
@@ -139,6 +140,7 @@ class LaunchPagesAdmin(ArchivableAdmin):
             "sender": sender_of(email),
             "launches": launches_of(organization, email)[:3],
             "local_now": timezone.localtime(now),
+            "slow": slow_down_of(organization, email.campaign.website, email.purpose, now=now),
             **_audience_context(organization, email, narrowing),
             "tests": latest_tests(organization, email),
             "test_groups": TrialGroup.objects.filter(organization=organization),

@@ -165,6 +165,13 @@ class InactivityForm(forms.Form):
     answer_days = _number(gettext_lazy("Days to answer"), least=7, most=180)
 
 
+class SlowDownForm(forms.Form):
+    prefix = "slow"
+
+    months = _number(gettext_lazy("Months without declared activity"), least=1, most=120)
+    cap = _number(gettext_lazy("Marketing emails a week from then on"), least=1, most=50)
+
+
 class ReasonForm(forms.Form):
     reason = _text(gettext_lazy("Reason"), help_text=gettext_lazy("It is kept, with your name."))
 

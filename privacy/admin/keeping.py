@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -13,11 +14,11 @@ from django.utils.translation import gettext as _
 from accounts.models import Organization
 from accounts.signed_in import member_of, organization_of
 from privacy.admin.base import DutyPages, back_to
-from privacy.admin.forms import InactivityForm, KeepingForm, websites_of
+from privacy.admin.forms import InactivityForm, KeepingForm, SlowDownForm, websites_of
 from privacy.models import InactivityRule, Keeping
 from privacy.reasons import counted_sentences
 from privacy.registers import keeping_of, keeping_runs
-from privacy.services.inactivity import count_rule, set_rule, switch_rule
+from privacy.services.inactivity import count_rule, set_rule, set_slow_down, switch_rule, switch_slow_down
 from privacy.services.retention import apply_retention
 from tracking.forgetting import hit_keeping
 from tracking.models import HitKeeping
@@ -75,33 +76,49 @@ class KeepingPages(DutyPages):
         return self.page(request, "inactivity.html", _("Inactivity"), rows=rows)
 
     def inactivity_rule_view(self, request: HttpRequest, website: int) -> HttpResponse:
-        """The rule of one website. It can be switched on once it was saved, and its counts were shown."""
+        """The rule of one website. Each half can be switched on once it was saved, and its counts were shown."""
         organization, now = organization_of(request), timezone.now()
         site = _website_or_404(organization, website)
         rule = InactivityRule.objects.filter(organization=organization, website=site).first()
-        if request.method == "POST" and rule is not None and "switch" in request.POST:
-            on = request.POST["switch"] == "on"
-            switch_rule(organization, rule, on=on, actor=member_of(request), now=now)
-            messages.success(request, _("It asks people from tonight on.") if on else _("It asks nobody any more."))
+        if request.method == "POST" and rule is not None and {"switch", "switch_slow"} & request.POST.keys():
+            self._switch(request, organization, rule)
             return back_to("privacy_personrequest_inactivity_rule", site.pk)
-        initial = (
-            {"months": rule.months, "answer_days": rule.answer_days} if rule else {"months": 24, "answer_days": 30}
+        kept = rule or InactivityRule()
+        typed = request.POST if request.method == "POST" else None
+        is_slow = typed is not None and "slow-months" in typed
+        form = InactivityForm(
+            None if is_slow else typed, initial={"months": kept.months, "answer_days": kept.answer_days}
         )
-        form = InactivityForm(request.POST or None, initial=initial)
-        if request.method == "POST" and form.is_valid():
-            set_rule(organization, site, **form.cleaned_data, actor=member_of(request))
+        slow_form = SlowDownForm(typed if is_slow else None, initial={"months": kept.slow_months, "cap": kept.slow_cap})
+        changed: InactivityForm | SlowDownForm = slow_form if is_slow else form
+        if changed.is_valid():
+            keep: Callable[..., InactivityRule] = set_slow_down if is_slow else set_rule
+            keep(organization, site, **changed.cleaned_data, actor=member_of(request), now=now)
             return back_to("privacy_personrequest_inactivity_rule", site.pk)
         return self.page(
             request,
             "inactivity_rule.html",
             _("Inactivity on %(website)s") % {"website": site.name},
-            422 if form.errors else 200,
+            422 if changed.errors else 200,
             form=form,
-            media=form.media,
+            slow_form=slow_form,
+            media=form.media + slow_form.media,
             website=site,
             rule=rule,
             counts=count_rule(organization, rule, now=now) if rule else None,
         )
+
+    def _switch(self, request: HttpRequest, organization: Organization, rule: InactivityRule) -> None:
+        actor, now = member_of(request), timezone.now()
+        if "switch_slow" in request.POST:
+            on = request.POST["switch_slow"] == "on"
+            switch_slow_down(organization, rule, on=on, actor=actor, now=now)
+            said = _("It counts from the next email on.") if on else _("Everybody gets as many emails as before.")
+        else:
+            on = request.POST["switch"] == "on"
+            switch_rule(organization, rule, on=on, actor=actor, now=now)
+            said = _("It asks people from tonight on.") if on else _("It asks nobody any more.")
+        messages.success(request, said)
 
 
 def _website_or_404(organization: Organization, pk: int) -> Website:

@@ -1,4 +1,4 @@
-"""Inactivity without tracking: ask people whether they want to stay, and end what nobody wants (rule U6)."""
+"""Inactivity without tracking: write less often, ask people whether they stay, end what nobody wants (rule U6)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization, User
 from campaigns.rendering import FOOTERS
+from campaigns.slowing import SlowDown
 from common.keys import encode_key, new_key
 from common.public_pages import spoken
 from common.tenancy import tenant
@@ -30,7 +32,7 @@ from participants.models import Participant
 from participants.rules import AddressError
 from privacy.models import InactivityCheck, InactivityRule
 from privacy.rules import inactive_since
-from privacy.services.activity import declared_since
+from privacy.services.activity import declared_since, without_activity
 from tracking.models import LastOpenDay
 from websites.models import OpensFallback, Website
 
@@ -46,16 +48,32 @@ class InactivityReport:
 
     asked: int = 0
     ended: int = 0
+    slowed: int = 0
     unreachable: list[int] = field(default_factory=list)
 
 
 def set_rule(
-    organization: Organization, website: Website, *, months: int, answer_days: int, actor: User
+    organization: Organization, website: Website, *, months: int, answer_days: int, actor: User, now: datetime
 ) -> InactivityRule:
     """How long is too long on a website. Changes nothing about whether the rule is on."""
-    rule, _created = InactivityRule.objects.update_or_create(
-        organization=organization, website=website, defaults={"months": months, "answer_days": answer_days}
-    )
+    return _set(organization, website, {"months": months, "answer_days": answer_days}, actor=actor, now=now)
+
+
+def set_slow_down(
+    organization: Organization, website: Website, *, months: int, cap: int, actor: User, now: datetime
+) -> InactivityRule:
+    """How many marketing emails a week people get who did nothing for long. Changes nothing about whether it is on."""
+    return _set(organization, website, {"slow_months": months, "slow_cap": cap}, actor=actor, now=now)
+
+
+def _set(
+    organization: Organization, website: Website, values: dict[str, int], *, actor: User, now: datetime
+) -> InactivityRule:
+    with transaction.atomic():
+        rule, _created = InactivityRule.objects.update_or_create(
+            organization=organization, website=website, defaults=values
+        )
+        _note(organization, rule, actor, values, now=now)
     return rule
 
 
@@ -64,29 +82,61 @@ def switch_rule(
 ) -> InactivityRule:
     """Let the rule ask people from the next night on, or no longer. Nobody who was asked is put out while it is off."""
     rule.switched_on_at, rule.switched_on_by = (now, actor) if on else (None, None)
-    rule.save(update_fields=["switched_on_at", "switched_on_by"])
+    with transaction.atomic():
+        rule.save(update_fields=["switched_on_at", "switched_on_by"])
+        _note(organization, rule, actor, {"on": on}, now=now)
     return rule
 
 
-def people_to_ask(organization: Organization, rule: InactivityRule, *, now: datetime) -> QuerySet[Participant]:
-    """Subscribers who did nothing by themselves for the months of the rule, and were not asked about it yet.
+def switch_slow_down(
+    organization: Organization, rule: InactivityRule, *, on: bool, actor: User, now: datetime
+) -> InactivityRule:
+    """Let launches write less often to people who did nothing for long, from the next one on, or no longer."""
+    rule.slow_on_at, rule.slow_on_by = (now, actor) if on else (None, None)
+    with transaction.atomic():
+        rule.save(update_fields=["slow_on_at", "slow_on_by"])
+        _note(organization, rule, actor, {"slow_on": on}, now=now)
+    return rule
 
-    Opens play no part: who may not be measured is asked like everybody else. The one exception is the last open day,
-    where the website keeps it for exactly this (rule S8); that there is none says nothing.
-    """
-    day = inactive_since(local_day(organization, now), rule.months)
-    since = datetime.combine(day, time.min, tzinfo=ZoneInfo(organization.timezone))
+
+def _note(
+    organization: Organization, rule: InactivityRule, actor: User, details: dict[str, int], *, now: datetime
+) -> None:
+    target = f"inactivity rule {rule.pk}"
+    audit.record(organization, actor=actor, action="row:change", target=target, details=details, now=now)
+
+
+def people_to_ask(organization: Organization, rule: InactivityRule, *, now: datetime) -> QuerySet[Participant]:
+    """Subscribers who did nothing by themselves for the months of the rule, and were not asked about it yet."""
+    day, since = _since(organization, rule.months, now=now)
     subscribed = _active(rule.website).filter(participant=OuterRef("pk"), subscribed_at__lt=since)
     waiting = InactivityCheck.objects.filter(
         rule=rule, participant=OuterRef("pk"), stayed_at__isnull=True, ended_at__isnull=True
     )
     unreachable = Suppression.objects.filter(organization=organization, email_norm=OuterRef("email_norm"))
-    people = Participant.objects.filter(Exists(subscribed), organization=organization, created_at__lt=since)
-    people = people.exclude(declared_since(organization, since)).exclude(Exists(waiting)).exclude(Exists(unreachable))
+    people = without_activity(organization, since=since).filter(Exists(subscribed))
+    people = people.exclude(Exists(waiting)).exclude(Exists(unreachable))
     return _without_last_open_day(people, rule.website, day)
 
 
+def people_to_slow(organization: Organization, rule: InactivityRule, *, now: datetime) -> QuerySet[Participant]:
+    """People who did nothing by themselves for so long that a website writes to them less often."""
+    day, since = _since(organization, rule.slow_months, now=now)
+    return _without_last_open_day(without_activity(organization, since=since), rule.website, day)
+
+
+def _since(organization: Organization, months: int, *, now: datetime) -> tuple[date, datetime]:
+    """The first day on which doing something counts, and when it began."""
+    day = inactive_since(local_day(organization, now), months)
+    return day, datetime.combine(day, time.min, tzinfo=ZoneInfo(organization.timezone))
+
+
 def _without_last_open_day(people: QuerySet[Participant], website: Website, day: date) -> QuerySet[Participant]:
+    """Opens play no part: who may not be measured is treated like everybody else.
+
+    The one exception is the last open day, where the website keeps it for exactly this (rule S8); that there is none
+    says nothing.
+    """
     if website.opens_fallback != OpensFallback.LAST_OPEN_DAY:
         return people
     opened = LastOpenDay.objects.filter(participant=OuterRef("pk"), day__gte=day)
@@ -95,6 +145,22 @@ def _without_last_open_day(people: QuerySet[Participant], website: Website, day:
 
 def _active(website: Website) -> QuerySet[Subscription]:
     return Subscription.objects.filter(topic__website=website, unsubscribed_at__isnull=True, pending_since__isnull=True)
+
+
+def _subscribers(people: QuerySet[Participant], website: Website) -> QuerySet[Participant]:
+    return people.filter(Exists(_active(website).filter(participant=OuterRef("pk"))))
+
+
+def slow_down_of(organization: Organization, website: Website, *, now: datetime) -> SlowDown | None:
+    """Whom a website writes to less often now, for launches to obey; None where the rule is off."""
+    rule = (
+        InactivityRule.objects.filter(organization=organization, website=website, slow_on_at__isnull=False)
+        .select_related("website")
+        .first()
+    )
+    if rule is None:
+        return None
+    return SlowDown(rule.slow_months, rule.slow_cap, people_to_slow(organization, rule, now=now))
 
 
 def people_to_end(organization: Organization, rule: InactivityRule, *, now: datetime) -> QuerySet[InactivityCheck]:
@@ -109,6 +175,7 @@ def count_rule(organization: Organization, rule: InactivityRule, *, now: datetim
     return InactivityReport(
         asked=people_to_ask(organization, rule, now=now).count(),
         ended=people_to_end(organization, rule, now=now).count(),
+        slowed=_subscribers(people_to_slow(organization, rule, now=now), rule.website).count(),
     )
 
 
@@ -195,7 +262,7 @@ def _end(organization: Organization, check: InactivityCheck, *, now: datetime) -
         InactivityCheck.objects.filter(organization=organization, pk=check.pk).delete()
         return False
     alive = Participant.objects.filter(declared_since(organization, check.asked_at), pk=check.participant_id)
-    if alive.exists():
+    if alive.exists() or _opened_after(check, local_day(organization, check.asked_at)):
         _stay(check, now=now)
         return False
     for subscription in _active(check.rule.website).filter(participant=check.participant_id).select_related("topic"):
@@ -210,6 +277,13 @@ def _was_never_sent(organization: Organization, check: InactivityCheck) -> bool:
         organization=organization, participant=check.participant_id, kind=QUESTION, queued_at=check.asked_at
     )
     return questions.filter(status__in=[*OPEN_STATES, MessageStatus.CANCELLED]).exists()
+
+
+def _opened_after(check: InactivityCheck, day: date) -> bool:
+    """Whether somebody who was asked has read mail since, where the website keeps that day for this (rule S8)."""
+    if check.rule.website.opens_fallback != OpensFallback.LAST_OPEN_DAY:
+        return False
+    return LastOpenDay.objects.filter(participant=check.participant_id, day__gt=day).exists()
 
 
 def _stay(check: InactivityCheck, *, now: datetime) -> None:

@@ -49,7 +49,7 @@ def website(cast: Cast, now: datetime) -> Website:
 @pytest.fixture
 def rule(cast: Cast, website: Website, now: datetime) -> InactivityRule:
     with tenant(cast.bakery.pk):
-        return set_rule(cast.bakery, website, months=24, answer_days=30, actor=cast.dana)
+        return set_rule(cast.bakery, website, months=24, answer_days=30, actor=cast.dana, now=now)
 
 
 @pytest.fixture
@@ -158,6 +158,24 @@ def test_c9_the_question_leads_to_the_choice_in_the_language_of_the_person(
     assert found
     page = client.get(found[1]).content.decode()
     assert "s…@b….example" in page
+
+
+def test_s8_who_reads_mail_after_the_question_stays_where_the_website_keeps_that_day(
+    cast: Cast, website: Website, rule: InactivityRule, people: dict[str, Participant], now: datetime
+) -> None:
+    with tenant(cast.bakery.pk):
+        switch_rule(cast.bakery, rule, on=True, actor=cast.dana, now=now)
+        # Of the day of the question itself nobody can say whether it came before.
+        LastOpenDay.objects.create(organization_id=cast.bakery.pk, participant=people["silent"], day=now.date())
+    assert apply_rule(cast.bakery, rule, now=now).asked == 2
+    the_questions_left(cast.bakery)
+    loosen(cast.bakery, website, now=now, opens_fallback=OpensFallback.LAST_OPEN_DAY.value)
+    with tenant(cast.bakery.pk):
+        LastOpenDay.objects.filter(participant=people["opened"]).update(day=now.date() + timedelta(days=1))
+        kept = InactivityRule.objects.select_related("website").get(pk=rule.pk)
+    assert apply_rule(cast.bakery, kept, now=now + timedelta(days=31)).ended == 1
+    with tenant(cast.bakery.pk):
+        assert InactivityCheck.objects.get(ended_at__isnull=False).participant == people["silent"]
 
 
 def test_u6_nobody_is_put_out_before_their_time_or_while_the_rule_is_off(
