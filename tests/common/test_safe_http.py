@@ -113,6 +113,7 @@ TO_OTHERS = {
 CONNECT = {
     "common/safe_http.py": "judges each address",
     "accounts/adapters.py": "names a type; its session is the one of accounts/sign_on.py",
+    "accounts/oidc.py": "names an error",
     "accounts/sign_on.py": "over judged connections",
     "delivery/transports/esp.py": "over judged connections",
     "delivery/transports/imap.py": "over judged connections",
