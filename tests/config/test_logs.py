@@ -80,13 +80,8 @@ def ask(base: str, path: str, headers: dict[str, str] | None = None, **sent: str
         return error.code, error.read().decode()
 
 
-@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
-def test_what_a_run_with_errors_writes_holds_no_secret(
-    cast: Cast, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    home = make_home(cast, datetime.now(UTC) - timedelta(seconds=1))
-    totp = str(generate_totp_secret())
-    TOTP.activate(cast.ana, totp)
+def with_secrets(cast: Cast) -> tuple[Connection, SignInRules]:
+    """What others gave an organization to keep."""
     with tenant(cast.bakery.pk):
         service = Connection.objects.create(
             organization=cast.bakery,
@@ -103,6 +98,17 @@ def test_what_a_run_with_errors_writes_holds_no_secret(
             short_name="bakery",
             sealed_client_secret=encrypt_secret(CLIENT_SECRET),
         )
+    return service, rules
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+def test_what_a_run_with_errors_writes_holds_no_secret(
+    cast: Cast, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    home = make_home(cast, datetime.now(UTC) - timedelta(seconds=1))
+    totp = str(generate_totp_secret())
+    TOTP.activate(cast.ana, totp)
+    service, rules = with_secrets(cast)
     basic = {"Authorization": "Basic " + base64.b64encode(f"pli:{CREDENTIAL}".encode()).decode()}
     hook = f"/hooks/{service.hook_key.hex}/"
     answers = []

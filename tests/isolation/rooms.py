@@ -15,7 +15,7 @@ from django.db.models import Model
 
 from accounts.models import AuditEntry, Impersonation, Invitation, Membership, Organization, User
 from campaigns.exemptions import propose_exemption
-from campaigns.models import Campaign, Email, Question, Segment, SplitTest, TrialGroup
+from campaigns.models import Campaign, Email, Launch, Question, Segment, SplitTest, TrialGroup
 from campaigns.services import duplicate_email, launch_email
 from campaigns.variants import Plan, Wording, launch_test, save_test
 from common.tenancy import tenant
@@ -83,32 +83,43 @@ def furnish(
             TrialGroup.objects.create(**common, name=marker),
             person,
             open_request(organization, kind="access", participant=person, channel="letter", now=now, details=marker),
-            # An address that is refused at once, so that pressing "try" waits for nobody.
-            connection := Connection.objects.create(**common, name=marker, kind="smtp", host="127.0.0.1"),
-            WebsiteConnection.objects.create(**common, website=website, connection=connection),
-            DkimKey.objects.create(**common, domain=f"{name}.example", selector="s", algorithm="rsa", public_key="x"),
-            Suppression.objects.create(**common, email_norm=f"{name}@gone.example", reason="bounced"),
-            UncertainMessage.objects.create(**common, mailing=launch.mailing, participant=person, status="unknown"),
-            ServiceMessage.objects.create(
-                **common, website=website, participant=person, to_email=person.email, kind="receipt", language="en",
-                subject=marker, text=marker, status="unknown", claimed_at=now,
-            ),
-            SendingRules.objects.create(**common),
             create_form(organization, campaign, author=author, now=now),
             Import.objects.create(**common, filename=f"{marker}.csv", state="done", layout=LAYOUT),
             ConsentMove.objects.create(
                 **common, origin="attribute", attribute=marker, scope=website.consent_scope, state="done"
             ),
-            CaughtMessage.objects.create(
-                **common, mail_from="a@b.example", rcpt_to=f"{name}@home.example", subject=marker,
-                raw=zlib.compress(f"Subject: {name}\r\n\r\n{marker}".encode()),
-            ),
         ]  # fmt: skip
         found.append(FormField.objects.filter(form__campaign=campaign).earliest("position"))
+        found += _of_sending(organization, launch, person, now=now, marker=marker, name=name)
         found += _waiting(organization, author, website, person, now=now, marker=marker)
         found += _of_people(organization, author, now=now, marker=marker, name=name)
         found += _of_emails(organization, author, email, now=now, marker=marker)
         return {type(row): row for row in found}
+
+
+def _of_sending(
+    organization: Organization, launch: Launch, person: Participant, *, now: datetime, marker: str, name: str
+) -> list[Model]:
+    """Through what mail leaves, and what became of it."""
+    common = {"organization": organization}
+    website = launch.email.campaign.website
+    return [
+        # An address that is refused at once, so that pressing "try" waits for nobody.
+        connection := Connection.objects.create(**common, name=marker, kind="smtp", host="127.0.0.1"),
+        WebsiteConnection.objects.create(**common, website=website, connection=connection),
+        DkimKey.objects.create(**common, domain=f"{name}.example", selector="s", algorithm="rsa", public_key="x"),
+        Suppression.objects.create(**common, email_norm=f"{name}@gone.example", reason="bounced"),
+        UncertainMessage.objects.create(**common, mailing=launch.mailing, participant=person, status="unknown"),
+        ServiceMessage.objects.create(
+            **common, website=website, participant=person, to_email=person.email, kind="receipt", language="en",
+            subject=marker, text=marker, status="unknown", claimed_at=now,
+        ),
+        SendingRules.objects.create(**common),
+        CaughtMessage.objects.create(
+            **common, mail_from="a@b.example", rcpt_to=f"{name}@home.example", subject=marker,
+            raw=zlib.compress(f"Subject: {name}\r\n\r\n{marker}".encode()),
+        ),
+    ]  # fmt: skip
 
 
 def _of_people(organization: Organization, author: User, *, now: datetime, marker: str, name: str) -> list[Model]:
