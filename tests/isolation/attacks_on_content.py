@@ -56,6 +56,9 @@ def stored_script(stage: Stage) -> bool:
     shown = 0
     for room in House(stage.cast, rooms, rooms).rooms():
         answer = client.get(room.own.address)
+        if answer.streaming:
+            # A file, which is closed once it is read.
+            b"".join(answer.streaming_content)
         if not answer.headers.get("Content-Type", "").startswith("text/html"):
             continue
         page = answer.content.decode()
