@@ -20,6 +20,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.sign_on import provider_named
+from accounts.signed_in import member_of
+from accounts.trail import record_everywhere
 from common.ratelimit import Limit, client_prefix, within_limit
 
 NAMES_OF_NETWORK = Limit("names of organizations to sign in with", most=30, seconds=600)
@@ -56,6 +58,7 @@ def _end_session(request: HttpRequest) -> HttpResponse:
             flows.logout.logout(request)
             return HttpResponseRedirect(reverse("account_login"))
         row.end()
+    record_everywhere(member_of(request), "session:end", details={"others": wanted == "others"}, now=timezone.now())
     messages.success(request, _("Signed out there."))
     return HttpResponseRedirect(request.path)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization, User
 from campaigns.exemptions import drop_changed_exemption
 from campaigns.launches import expand_audience as expand_audience
@@ -99,12 +100,19 @@ def declare_functional_link(
                 "declared_at": now,
             },
         )
+        audit.record(organization, actor=author, action="link:declare", target=f"email {current.pk}", now=now)
     return link
 
 
-def withdraw_functional_link(organization: Organization, email: Email, link_id: int) -> None:
+def withdraw_functional_link(
+    organization: Organization, email: Email, link_id: int, *, author: User | None, now: datetime
+) -> None:
     """Take a declaration back: the link keeps the email from being sent again."""
-    FunctionalLink.objects.filter(organization=organization, email=email, pk=link_id).delete()
+    with transaction.atomic():
+        link = FunctionalLink.objects.filter(organization=organization, email=email, pk=link_id)
+        gone, _by_model = link.delete()
+        if gone:
+            audit.record(organization, actor=author, action="link:withdraw", target=f"email {email.pk}", now=now)
 
 
 COPIED_FIELDS = (

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization, User
 from campaigns.lint import review_draft
 from campaigns.models import Email, EmailKind, Launch
@@ -61,6 +62,7 @@ def launch_standing(organization: Organization, email: Email, *, author: User | 
         # Without anybody yet; each person who takes part opens it again.
         mailing.expanded_at, mailing.state, mailing.finished_at = now, MailingState.DONE, now
         mailing.save(update_fields=["expanded_at", "state", "finished_at"])
+        audit.record(organization, actor=author, action="launch:begin", target=f"email {current.pk}", now=now)
         return Launch.objects.create(
             organization=organization, email=current, mailing=mailing, launched_by=author, created_at=now
         )

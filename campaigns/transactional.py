@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization, User
 from campaigns.forecasts import untracked_of
 from campaigns.lint import review_draft, review_shown
@@ -63,11 +64,21 @@ def send_transactional(
                 launch = _open_launch(organization, email) or _open(organization, email, author=author, now=now)
                 message = add_call(organization, launch.mailing, participant, call, now=now)
                 if message is not None:
+                    _note(organization, email, participant, author, now=now)
                     return message
         except SaidOtherwiseError as error:
             raise TransactionalRefused([_("This idempotency key stands for another message.")]) from error
         except PersonGoneError as error:
             raise TransactionalRefused([_("This person is not one of yours.")]) from error
+
+
+def _note(
+    organization: Organization, email: Email, participant: Participant, author: User | None, *, now: datetime
+) -> None:
+    """What a member sends by hand is in the trail. What a service sends by calls is in its own books."""
+    if author is not None:
+        named, details = f"email {email.pk}", {"participant": participant.pk}
+        audit.record(organization, actor=author, action="sending:one", target=named, details=details, now=now)
 
 
 def why_not_transactional(organization: Organization, email: Email, *, now: datetime) -> list[str]:

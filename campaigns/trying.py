@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization
 from campaigns.comparing import unsaved_mailing
 from campaigns.lint import review_draft
@@ -55,6 +56,8 @@ def send_test(organization: Organization, email: Email, group: TrialGroup, *, no
         except (TemplateError, ValueError) as error:
             raise LaunchRefused([str(error)]) from error
         ServiceMessage.objects.bulk_create(written)
+        named, details = f"email {email.pk}", {"group": group.pk, "addresses": len(written)}
+        audit.record(organization, actor=None, action="sending:test", target=named, details=details, now=now)
         jobs.after_commit(SEND_SERVICE_TASK, organization_id=organization.pk)
     return len(written)
 

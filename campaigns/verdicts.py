@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization, User
 from campaigns.launches import begin_expansion, new_mailing, same_content
 from campaigns.models import Decision, Launch, Otherwise, SplitTest
@@ -134,6 +135,8 @@ def end_without_rest(organization: Organization, test: SplitTest, *, author: Use
     with transaction.atomic():
         current = _locked(organization, test)
         _close(result_of(organization, current, now=now), "", Decision.PERSON, author=author, now=now)
+        named = f"email {current.email_id}"
+        audit.record(organization, actor=author, action="launch:test:end", target=named, now=now)
 
 
 def _locked(organization: Organization, test: SplitTest) -> SplitTest:
@@ -176,6 +179,7 @@ def _send_rest(
         sends_rest=True,
     )
     _close(result, letter, decision, author=author, now=now)
+    audit.record(organization, actor=author, action="launch:test:rest", target=f"email {test.email_id}", now=now)
     begin_expansion(organization, launch, now=now)
     return launch
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization
 from common.tenancy import tenant
 from delivery.connection_models import Connection, ConnectionKind, WebsiteConnection
@@ -271,3 +272,5 @@ def mend(organization: Organization, connection: Connection, *, now: datetime) -
     with tenant(organization.pk):
         waiting = Mailing.objects.filter(organization=organization, state=MailingState.SENDING)
         waiting.exclude(pause_reason="").update(pause_reason="")
+        named = f"connection {connection.pk}"
+        audit.record(organization, actor=None, action="connection:mend", target=named, now=now)

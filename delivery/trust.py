@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization, User
 from common.crypto import decrypt_secret, encrypt_secret
 from common.tenancy import tenant
@@ -116,13 +117,19 @@ def attest(organization: Organization, connection: Connection, *, author: User, 
     connection.attested_account = account_digest(connection)
     with tenant(organization.pk):
         connection.save(update_fields=["attested_at", "attested_by", "attestation", "attested_account"])
+        named = f"connection {connection.pk}"
+        audit.record(organization, actor=author, action="connection:attest", target=named, now=now)
 
 
-def take_attestation_back(organization: Organization, connection: Connection) -> None:
+def take_attestation_back(
+    organization: Organization, connection: Connection, *, author: User | None, now: datetime
+) -> None:
     with tenant(organization.pk):
         Connection.objects.filter(organization=organization, pk=connection.pk).update(
             attested_at=None, attested_by=None, attestation=""
         )
+        named = f"connection {connection.pk}"
+        audit.record(organization, actor=author, action="connection:attest:withdraw", target=named, now=now)
     connection.attested_at, connection.attested_by, connection.attestation = None, None, ""
 
 

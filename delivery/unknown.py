@@ -14,6 +14,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization, User
 from common.tenancy import tenant
 from delivery.call_data import forget_data
@@ -66,6 +67,11 @@ def resolve_unknown(
             for mailing in Mailing.objects.filter(pk__in={row.mailing_id for row in rows}):
                 forget_data(mailing)
         _note(organization, ids, resend=resend, actor=actor, now=now)
+        if ids and actor is not None:
+            action = "sending:doubt:again" if resend else "sending:doubt:count"
+            named = f"message {ids[0]}" if len(ids) == 1 else ""
+            details = {"messages": len(ids)}
+            audit.record(organization, actor=actor, action=action, target=named, details=details, now=now)
     return Resolved(0, len(ids), len(rows) - len(ids)) if resend else Resolved(len(ids))
 
 

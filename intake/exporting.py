@@ -54,6 +54,7 @@ def retry_export(organization: Organization, export: PeopleExport, *, now: datet
             raise ExportRefused(_("This file was not stopped by an error."))
         current.state, current.finished_at, current.heartbeat_at = ImportState.QUEUED, None, now
         current.save(update_fields=["state", "finished_at", "heartbeat_at"])
+        audit.record(organization, actor=None, action="people:export", target=f"export {export.pk}", now=now)
     after_commit("intake.run_export", organization_id=organization.pk, export_id=export.pk)
     return current
 

@@ -96,6 +96,7 @@ def add_evidence(
         created_at=now,
         **own,
     )
+    audit.record(organization, actor=author, action="consent:evidence", target=f"move {move.pk}", now=now)
     after_commit("intake.run_move", organization_id=organization.pk, move_id=move.pk)
     return move
 
@@ -168,6 +169,7 @@ def continue_move(organization: Organization, move: ConsentMove, *, now: datetim
         current.state, current.finished_at, current.message = ImportState.QUEUED, None, ""
         current.heartbeat_at = now
         current.save(update_fields=["state", "finished_at", "message", "heartbeat_at"])
+        audit.record(organization, actor=None, action="consent:move:continue", target=f"move {move.pk}", now=now)
     after_commit("intake.run_move", organization_id=organization.pk, move_id=move.pk)
     return current
 

@@ -90,6 +90,7 @@ def upload_import(
     source.layout, source.rows_total = asdict(layout), layout.rows
     source.mapping = guess_mapping(layout.header, kind=Kind(kind))
     source.save()
+    audit.record(organization, actor=author, action="people:import:upload", target=f"import {source.pk}", now=now)
     return source
 
 
@@ -130,13 +131,13 @@ def prepare_import(organization: Organization, source: Import, plan: ImportPlan,
         current.informed_notice = plan.informed_notice if plan.informed else None
         current.state = ImportState.QUEUED
         current.save()
+        audit.record(organization, actor=None, action="people:import", target=f"import {current.pk}", now=now)
     return current
 
 
 def start_import(organization: Organization, source: Import, plan: ImportPlan, *, now: datetime) -> Import:
     """Have a worker run an uploaded import as planned."""
     current = prepare_import(organization, source, plan, now=now)
-    audit.record(organization, actor=None, action="people:import", target=f"import {current.pk}", now=now)
     _ask_to_run(current)
     return current
 
@@ -148,6 +149,8 @@ def cancel_import(organization: Organization, source: Import, *, now: datetime) 
         if current.state in (ImportState.UPLOADED, ImportState.QUEUED, ImportState.RUNNING):
             current.state, current.finished_at = ImportState.CANCELLED, now
             current.save(update_fields=["state", "finished_at"])
+            named = f"import {current.pk}"
+            audit.record(organization, actor=None, action="people:import:cancel", target=named, now=now)
     return current
 
 
@@ -160,6 +163,7 @@ def continue_import(organization: Organization, source: Import, *, now: datetime
         current.state, current.finished_at, current.message = ImportState.QUEUED, None, ""
         current.heartbeat_at = now
         current.save(update_fields=["state", "finished_at", "message", "heartbeat_at"])
+        audit.record(organization, actor=None, action="people:import:continue", target=f"import {current.pk}", now=now)
     _ask_to_run(current)
     return current
 

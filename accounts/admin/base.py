@@ -35,18 +35,19 @@ class ConsoleAdmin(ModelAdmin):
     # trail names the row by its number, and the fields that were changed.
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        self._note(request, obj, "row:add", None)
+        self.note(request, obj, "row:add")
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         changed = [str(name) for one in message or () for name in one.get("changed", {}).get("fields", ())]
-        self._note(request, obj, "row:change", {"fields": changed} if changed else None)
+        self.note(request, obj, "row:change", {"fields": changed} if changed else None)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         for row in queryset:
-            self._note(request, row, "row:delete", None)
+            self.note(request, row, "row:delete")
 
     @staticmethod
-    def _note(request: HttpRequest, row: Any, action: str, details: dict[str, Any] | None) -> None:
+    def note(request: HttpRequest, row: Any, action: str, details: dict[str, Any] | None = None) -> None:
+        """What a page of the console did with a row, in the trail; in the transaction of the request."""
         target = f"{row._meta.model_name} {row.pk}"
         actor, now = member_of(request), timezone.now()
         audit.record(organization_of(request), actor=actor, action=action, target=target, details=details, now=now)

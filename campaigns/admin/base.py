@@ -88,6 +88,7 @@ class ArchivableAdmin(PagesBelowRowsAdmin):
 
     def _duplicate_and_say(self, request: HttpRequest, row: Any) -> Any:
         copy = self.duplicate(organization_of(request), row)
+        self.note(request, copy, "row:add", {"copy_of": row.pk})
         messages.success(request, _("“%(name)s” was made. You can change it now.") % {"name": copy.name})
         return copy
 
@@ -97,10 +98,12 @@ class ArchivableAdmin(PagesBelowRowsAdmin):
         except CampaignRefused as refusal:
             messages.error(request, str(refusal))
         else:
+            self.note(request, row, "row:archive")
             messages.success(request, _("“%(name)s” is archived.") % {"name": row.name})
 
     def _restore_and_say(self, request: HttpRequest, row: Any) -> None:
         self.restore(organization_of(request), row)
+        self.note(request, row, "row:restore")
         messages.success(request, _("“%(name)s” is back in the lists.") % {"name": row.name})
 
     @admin.action(description=gettext_lazy("Duplicate"), permissions=["change"])

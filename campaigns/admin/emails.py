@@ -192,7 +192,8 @@ class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin, QuestionPagesAdmin, Vers
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        services.withdraw_functional_link(organization_of(request), email, link_id)
+        organization, author = organization_of(request), member_of(request)
+        services.withdraw_functional_link(organization, email, link_id, author=author, now=timezone.now())
         messages.success(request, _("The link is no longer declared functional."))
         return HttpResponseRedirect(self.address_of(email))
 

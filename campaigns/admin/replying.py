@@ -69,6 +69,7 @@ class QuestionPagesAdmin(LaunchPagesAdmin):
             )
         except CampaignRefused as refusal:
             return str(refusal)
+        self.note(request, email, "row:change", {"fields": ["questions"]})
         return ""
 
     def _question(self, email: Email, number: str) -> Question | None:
@@ -117,5 +118,6 @@ class QuestionPagesAdmin(LaunchPagesAdmin):
         except CampaignRefused as refusal:
             messages.error(request, str(refusal))
         else:
+            self.note(request, email, "row:change", {"fields": ["questions"]})
             messages.success(request, _("The question is taken away."))
         return HttpResponseRedirect(reverse("admin:campaigns_email_questions", args=[email.pk]))

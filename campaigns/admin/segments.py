@@ -62,6 +62,7 @@ class _OwnFormAdmin(PagesBelowRowsAdmin):
         return [self.button("forget", self._forget_and_say), *super().get_urls()]
 
     def _forget_and_say(self, request: HttpRequest, row: Any) -> None:
+        self.note(request, row, "row:delete")
         self.forget(organization_of(request), row)
         messages.success(request, _("“%(name)s” is deleted.") % {"name": row.name})
 
@@ -105,11 +106,13 @@ class SegmentAdmin(_OwnFormAdmin):
         row.name = request.POST.get("name", "")[:200]
         problem = ""
         if "save" in request.POST and not form.name_errors():
+            action = "row:change" if row.pk else "row:add"
             try:
                 save_segment(organization, row, form.raw, author=member_of(request), now=timezone.now())
             except (CampaignRefused, SegmentError) as refusal:
                 problem = str(refusal)
             else:
+                self.note(request, row, action)
                 messages.success(request, _("“%(name)s” is kept.") % {"name": row.name})
                 return HttpResponseRedirect(reverse("admin:campaigns_segment_change", args=[row.pk]))
         return self._page(request, row, form, problem)
@@ -171,11 +174,13 @@ class TrialGroupAdmin(_OwnFormAdmin):
         addresses = "\n".join(row.addresses.order_by("email_norm").values_list("email", flat=True)) if row.pk else ""
         if request.method == "POST":
             row.name, addresses = request.POST.get("name", "")[:200], request.POST.get("addresses", "")[:20000]
+            action = "row:change" if row.pk else "row:add"
             try:
                 save_test_group(organization_of(request), row, addresses.split(), now=timezone.now())
             except CampaignRefused as refusal:
                 problem = str(refusal)
             else:
+                self.note(request, row, action)
                 messages.success(request, _("“%(name)s” is kept.") % {"name": row.name})
                 return HttpResponseRedirect(self.address_of(row))
         context = {

@@ -57,6 +57,7 @@ class VersionPagesAdmin(LaunchPagesAdmin):
             except CampaignRefused as refusal:
                 problem = str(refusal)
             else:
+                self.note(request, email, "row:change", {"fields": ["A/B test"]})
                 messages.success(request, _("The A/B test is kept. The next launch of this email uses it."))
                 return HttpResponseRedirect(reverse("admin:campaigns_email_variants", args=[email.pk]))
         context = {
@@ -84,6 +85,7 @@ class VersionPagesAdmin(LaunchPagesAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         drop_test(organization_of(request), email)
+        self.note(request, email, "row:change", {"fields": ["A/B test"]})
         messages.success(request, _("The A/B test is taken away. The email is sent without one."))
         return HttpResponseRedirect(reverse("admin:campaigns_email_variants", args=[email.pk]))
 

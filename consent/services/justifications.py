@@ -78,7 +78,7 @@ def confirm_justification(
             _keep_opinion(current, author, note, now=now)
         current.confirmed_by, current.confirmed_at, current.confirmation_note = author, now, note.strip()
         current.save(update_fields=["confirmed_by", "confirmed_at", "confirmation_note"])
-        named = f"website {website.pk}"
+        named = f"justification {current.pk}, website {website.pk}"
         audit.record(organization, actor=author, action="justification:confirm", target=named, now=now)
         refresh_permissions(organization, website, now=now)
     return current
@@ -147,7 +147,7 @@ def withdraw_justification(
         if current.withdrawn_at is None:
             current.withdrawn_by, current.withdrawn_at = author, now
             current.save(update_fields=["withdrawn_by", "withdrawn_at"])
-            named = f"website {website.pk}"
+            named = f"justification {current.pk}, website {website.pk}"
             audit.record(organization, actor=author, action="justification:withdraw", target=named, now=now)
         refresh_permissions(organization, website, now=now)
     return current

@@ -178,7 +178,7 @@ class ConnectionAdmin(OwnersAdmin):
                 raise PermissionDenied
             if form.is_valid():
                 form.save()
-                self.log_change(request, row, None)
+                self.note(request, row, "row:change", {"fields": form.changed_data})
                 messages.success(request, _("The connection is changed."))
                 return HttpResponseRedirect(self.address_of(row))
         facts = (self._outside_facts if is_outside else self._facts)(request, row, now=timezone.now())
@@ -239,7 +239,7 @@ class ConnectionAdmin(OwnersAdmin):
             messages.success(request, _("Recorded, with your name and the time."))
 
     def _take_back(self, request: HttpRequest, row: Connection) -> None:
-        take_attestation_back(organization_of(request), row)
+        take_attestation_back(organization_of(request), row, author=member_of(request), now=timezone.now())
         messages.success(request, _("The confirmation is taken back."))
 
     def _guard(self, request: HttpRequest, row: Connection) -> None:
@@ -270,6 +270,7 @@ class ConnectionAdmin(OwnersAdmin):
         password = new_hook_password()
         seal_secrets(row, {HOOK_PASSWORD: password})
         row.save(update_fields=["sealed"])
+        self.note(request, row, "connection:secret:make")
         address = f"{settings.BASE_URL}{hook_path(row)}".replace("://", f"://{HOOK_USER}:{password}@", 1)
         messages.success(request, _("Copy this address now, it is not shown again: %(address)s") % {"address": address})
 

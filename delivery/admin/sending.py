@@ -80,6 +80,7 @@ class SendingRulesAdmin(OwnersAdmin):
         if form.is_valid():
             with tenant(organization.pk):
                 form.save()
+                self.note(request, rules, "settings:sending:change", {"fields": form.changed_data})
             messages.success(request, _("The rules are changed."))
             return HttpResponseRedirect(request.path)
         if not may_change:

@@ -40,6 +40,7 @@ class DkimKeyAdmin(OwnersAdmin):
         form = DkimForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             key = create_dkim_key(organization_of(request), **form.cleaned_data, now=timezone.now())
+            self.log_addition(request, key, None)
             return HttpResponseRedirect(self.address_of(key))
         return self._page(request, "delivery/dkim_form.html", title=_("New signing key"), form=form)
 

@@ -137,6 +137,7 @@ class EntryFormAdmin(PagesBelowRowsAdmin):
             made = editing.create_form(
                 organization_of(request), campaign, author=member_of(request), now=timezone.now()
             )
+            self.note(request, made, "row:add")
             return HttpResponseRedirect(self.address_of(made))
         context = {
             **self._context(request, _("Form of %(campaign)s") % {"campaign": campaign.name}),
@@ -162,6 +163,7 @@ class EntryFormAdmin(PagesBelowRowsAdmin):
             except editing.FormRefused as refusal:
                 page.add_error(refusal.field_name if refusal.field_name in page.fields else None, str(refusal))
             else:
+                self.note(request, form, "row:change", {"fields": ["page"]})
                 messages.success(request, _("The form was saved."))
                 return HttpResponseRedirect(self.address_of(form))
         context = {
@@ -206,10 +208,12 @@ class EntryFormAdmin(PagesBelowRowsAdmin):
 
     def _publish(self, request: HttpRequest, form: EntryForm) -> None:
         editing.publish_form(organization_of(request), form, now=timezone.now())
+        self.note(request, form, "form:publish")
         messages.success(request, _("Published. People can take part while the campaign is open."))
 
     def _withdraw(self, request: HttpRequest, form: EntryForm) -> None:
         editing.withdraw_form(organization_of(request), form)
+        self.note(request, form, "form:withdraw")
         messages.success(request, _("Withdrawn. Nobody finds the form any more; what came in stays."))
 
     def _renew_exit_email(self, request: HttpRequest, form: EntryForm) -> None:
@@ -230,6 +234,7 @@ class EntryFormAdmin(PagesBelowRowsAdmin):
         except editing.FormRefused as refusal:
             messages.error(request, str(refusal))
         else:
+            self.note(request, form, "row:change", {"fields": ["questions"]})
             messages.success(request, _("A field was added at the end."))
 
     # --- One question
@@ -258,6 +263,7 @@ class EntryFormAdmin(PagesBelowRowsAdmin):
             except editing.FormRefused as refusal:
                 form.add_error(refusal.field_name if refusal.field_name in form.fields else None, str(refusal))
             else:
+                self.note(request, question, "row:change")
                 messages.success(request, _("The field was saved."))
                 return HttpResponseRedirect(self.address_of(question.form))
         context = {
@@ -285,6 +291,9 @@ class EntryFormAdmin(PagesBelowRowsAdmin):
                 messages.success(request, _("The field was removed. What was answered stays in the entries."))
         except editing.FormRefused as refusal:
             messages.error(request, str(refusal))
+        else:
+            if act in ("up", "down", "remove"):
+                self.note(request, question.form, "row:change", {"fields": ["questions"]})
         return HttpResponseRedirect(f"{self.address_of(question.form)}#fields")
 
     # --- Looking
@@ -312,6 +321,7 @@ class EntryFormAdmin(PagesBelowRowsAdmin):
         csv.writer(out).writerows(entry_lines(form.organization, form))
         # A mark at the start, since spreadsheets else take accents for something different.
         response = HttpResponse("\ufeff" + out.getvalue(), content_type="text/csv; charset=utf-8")
+        self.note(request, form, "form:entries:export")
         response["Content-Disposition"] = f'attachment; filename="entries-{form.pk}.csv"'
         return response
 

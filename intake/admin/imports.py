@@ -178,6 +178,7 @@ class ImportAdmin(PagesBelowRowsAdmin):
     def errors_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The error file: what is listed about rows, in the member's language."""
         source = self.find_or_404(request, pk)
+        self.note(request, source, "people:import:errors")
         # The mark at the beginning tells spreadsheets that this is UTF-8.
         text = io.StringIO("\ufeff", newline="")
         text.seek(0, io.SEEK_END)

@@ -231,6 +231,7 @@ class PeopleExportAdmin(PagesBelowRowsAdmin):
         export = self.find_or_404(request, pk)
         if not export.file:
             raise Http404
+        self.note(request, export, "people:export:download")
         response = FileResponse(
             export.file.open("rb"), as_attachment=True, filename="participants.csv", content_type="text/csv"
         )

@@ -290,6 +290,7 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         dossier = build_dossier(organization, participant, now=now)
+        self.note(request, participant, "person:dossier")
         language = get_language() or settings.LANGUAGE_CODE
         response = HttpResponse(pack_dossier(dossier, language=language), content_type="application/zip")
         response["Content-Disposition"] = f'attachment; filename="proof-of-consent-{participant.pk}.zip"'
@@ -319,6 +320,7 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
                 evidence={"note": form.cleaned_data["evidence"]} if form.cleaned_data["evidence"] else {},
                 actor=member_of(request),
             )
+            self.note(request, participant, "person:choice")
             _say_verdicts(request, verdicts)
             return HttpResponseRedirect(self.address_of(participant))
         context = {

@@ -8,6 +8,7 @@ from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Role
 from accounts.signed_in import member_of, organization_of, role_of
 from privacy.admin.base import DutyPages, back_to, say
@@ -69,7 +70,7 @@ class DeparturePages(DutyPages):
         if act == "export":
             ask_organization_export(organization, actor=actor, now=now)
         elif act == "withdraw":
-            withdraw_departure(organization)
+            withdraw_departure(organization, actor=actor, now=now)
         elif Departure.objects.filter(organization=organization).exists():
             say(
                 request,
@@ -80,10 +81,13 @@ class DeparturePages(DutyPages):
         return back_to("privacy_personrequest_leave")
 
     def file_view(self, request: HttpRequest, export: int) -> HttpResponse | FileResponse:
-        found = OrganizationExport.objects.filter(organization=organization_of(request), pk=export).exclude(file="")
+        organization = organization_of(request)
+        found = OrganizationExport.objects.filter(organization=organization, pk=export).exclude(file="")
         one = found.first()
         if one is None:
             raise Http404
+        action, named = "organization:export:download", f"export {one.pk}"
+        audit.record(organization, actor=member_of(request), action=action, target=named, now=timezone.now())
         response = FileResponse(
             default_storage.open(one.file),
             as_attachment=True,

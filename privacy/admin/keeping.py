@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,13 +14,12 @@ from accounts.models import Organization
 from accounts.signed_in import member_of, organization_of
 from privacy.admin.base import DutyPages, back_to
 from privacy.admin.forms import InactivityForm, KeepingForm, SlowDownForm, websites_of
-from privacy.models import InactivityRule, Keeping
+from privacy.models import InactivityRule
 from privacy.reasons import counted_sentences
 from privacy.registers import keeping_of, keeping_runs
 from privacy.services.inactivity import count_rule, set_rule, set_slow_down, switch_rule, switch_slow_down
-from privacy.services.retention import apply_retention
+from privacy.services.retention import apply_retention, save_keeping
 from tracking.forgetting import hit_keeping
-from tracking.models import HitKeeping
 from websites.models import Website
 
 
@@ -46,22 +44,20 @@ class KeepingPages(DutyPages):
             initial={"hits_months": hits.months, "on_withdrawal": hits.on_withdrawal},
         )
         if request.method == "POST" and form.is_valid():
-            self._save_keeping(request, form.save(commit=False), form.cleaned_data)
+            given = form.cleaned_data
+            save_keeping(
+                organization,
+                form.save(commit=False),
+                hits_months=given["hits_months"],
+                on_withdrawal=given["on_withdrawal"],
+                actor=member_of(request),
+                now=now,
+            )
             messages.success(request, _("Saved. It is carried out every night."))
             return back_to("privacy_personrequest_retention")
         runs = [(run, counted_sentences(run.counts)) for run in keeping_runs(organization)]
         status = 422 if form.errors else 200
         return self.page(request, "retention.html", _("Retention"), status, form=form, media=form.media, runs=runs)
-
-    def _save_keeping(self, request: HttpRequest, keeping: Keeping, given: dict[str, Any]) -> None:
-        organization = organization_of(request)
-        keeping.organization = organization
-        keeping.changed_at, keeping.changed_by = timezone.now(), member_of(request)
-        keeping.save()
-        HitKeeping.objects.update_or_create(
-            organization=organization,
-            defaults={"months": given["hits_months"], "on_withdrawal": given["on_withdrawal"]},
-        )
 
     def inactivity_view(self, request: HttpRequest) -> HttpResponse:
         organization, now = organization_of(request), timezone.now()

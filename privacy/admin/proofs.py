@@ -84,7 +84,12 @@ class ProofPages(DutyPages):
                 ProofRefused,
             )
         elif act == "decline":
-            say(request, lambda: decline_to_open(organization, one, now=now), _("It stays sealed."), ProofRefused)
+            say(
+                request,
+                lambda: decline_to_open(organization, one, actor=actor, now=now),
+                _("It stays sealed."),
+                ProofRefused,
+            )
         else:
             content: list[dict[str, object]] = []
             if say(

@@ -43,9 +43,13 @@ def ask_departure(organization: Organization, *, typed_name: str, reason: str, a
     )
 
 
-def withdraw_departure(organization: Organization) -> None:
+def withdraw_departure(organization: Organization, *, actor: User, now: datetime) -> None:
     """The organization stays after all."""
-    Departure.objects.filter(organization=organization, confirmed_at__isnull=True).delete()
+    with transaction.atomic():
+        waiting = Departure.objects.filter(organization=organization, confirmed_at__isnull=True)
+        gone, _by_model = waiting.delete()
+        if gone:
+            audit.record(organization, actor=actor, action="organization:departure:withdraw", now=now)
 
 
 def why_not_confirm_departure(organization: Organization, departure: Departure, *, actor: User, now: datetime) -> str:
@@ -73,6 +77,7 @@ def confirm_departure(organization: Organization, *, actor: User, now: datetime)
             raise DepartureRefused(refusal)
         departure.confirmed_by, departure.confirmed_at = actor, now
         departure.save(update_fields=["confirmed_by", "confirmed_at"])
+        audit.record(organization, actor=actor, action="organization:departure:confirm", now=now)
         after_commit(DELETE_TASK, organization_id=organization.pk)
     return departure
 

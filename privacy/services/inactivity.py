@@ -102,8 +102,8 @@ def switch_slow_down(
 def _note(
     organization: Organization, rule: InactivityRule, actor: User, details: dict[str, int], *, now: datetime
 ) -> None:
-    target = f"inactivity rule {rule.pk}"
-    audit.record(organization, actor=actor, action="row:change", target=target, details=details, now=now)
+    target, action = f"website {rule.website_id}", "settings:inactivity:change"
+    audit.record(organization, actor=actor, action=action, target=target, details=details, now=now)
 
 
 def people_to_ask(organization: Organization, rule: InactivityRule, *, now: datetime) -> QuerySet[Participant]:

@@ -95,12 +95,14 @@ def acts_on(organization: Organization, opening: ProofOpening, *, actor: User) -
     return ["agree", "decline"] if agrees else ["decline"]
 
 
-def decline_to_open(organization: Organization, opening: ProofOpening, *, now: datetime) -> ProofOpening:
+def decline_to_open(organization: Organization, opening: ProofOpening, *, actor: User, now: datetime) -> ProofOpening:
     """Leave it shut."""
     with transaction.atomic():
         current = _lock_undecided(organization, opening)
         current.declined_at = now
         current.save(update_fields=["declined_at"])
+        named = f"proof {current.proof_id}"
+        audit.record(organization, actor=actor, action="proof:decline", target=named, now=now)
     return current
 
 
@@ -114,6 +116,7 @@ def read_proof(organization: Organization, opening: ProofOpening, *, actor: User
             raise ProofRefused(_("The proof has been destroyed, as its time was over."))
         current.readings = [*current.readings, {"by": actor.pk, "at": now.isoformat()}]
         current.save(update_fields=["readings"])
+        audit.record(organization, actor=actor, action="proof:read", target=f"proof {current.proof_id}", now=now)
         key = decrypt_secret(current.proof.wrapped_key)
         content: dict[str, Any] = json.loads(Fernet(key).decrypt(current.proof.sealed.encode()))
     return content

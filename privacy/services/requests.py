@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import Organization, User
 from consent.selectors import local_day
 from participants.models import Participant
@@ -31,17 +32,21 @@ def open_request(
 ) -> PersonRequest:
     """Note what a person asks for. The clock runs from the day on which it came in."""
     received_on = local_day(organization, min(received_at or now, now))
-    return PersonRequest.objects.create(
-        organization=organization,
-        kind=RequestKind(kind),
-        channel=RequestChannel(channel),
-        participant=participant,
-        details=details,
-        received_on=received_on,
-        due_on=add_months(received_on, MONTHS_TO_ANSWER),
-        created_at=now,
-        created_by=actor,
-    )
+    with transaction.atomic():
+        request = PersonRequest.objects.create(
+            organization=organization,
+            kind=RequestKind(kind),
+            channel=RequestChannel(channel),
+            participant=participant,
+            details=details,
+            received_on=received_on,
+            due_on=add_months(received_on, MONTHS_TO_ANSWER),
+            created_at=now,
+            created_by=actor,
+        )
+        if actor is not None:
+            audit.record(organization, actor=actor, action="request:note", target=f"request {request.pk}", now=now)
+    return request
 
 
 def extend_request(
@@ -59,6 +64,7 @@ def extend_request(
         current.extended_at, current.extended_by, current.extension_reason = now, actor, reason.strip()[:500]
         current.due_on = add_months(current.received_on, MONTHS_TO_ANSWER + MONTHS_EXTENDED)
         current.save(update_fields=["extended_at", "extended_by", "extension_reason", "due_on"])
+        audit.record(organization, actor=actor, action="request:extend", target=f"request {current.pk}", now=now)
     return current
 
 
@@ -81,6 +87,9 @@ def answer_request(
         current.answered_at, current.answered_by = now, actor
         current.answer, current.evidence = answer.strip(), evidence.strip()[:500]
         current.save(update_fields=["state", "answered_at", "answered_by", "answer", "evidence"])
+        if actor is not None:
+            action = "request:decline" if declined else "request:answer"
+            audit.record(organization, actor=actor, action=action, target=f"request {current.pk}", now=now)
     return current
 
 

@@ -8,8 +8,10 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db import transaction
 from django.db.models import Max, Q, QuerySet
 
+from accounts import audit
 from accounts.models import Organization, User
 from campaigns.models import DeclaredReply, Participation
 from common.tenancy import tenant
@@ -33,6 +35,7 @@ from privacy.services.activity import without_activity
 from privacy.services.erasure import let_go
 from privacy.services.organization_export import remove_organization_exports
 from tracking.forgetting import delete_orphaned_hits, forget_old_hits, hit_keeping
+from tracking.models import HitKeeping
 
 # Rows of one transaction: other writers never wait long for one.
 BATCH = 1000
@@ -97,6 +100,28 @@ def apply_retention(
 def _limits_in_force(keeping: Keeping) -> dict[str, int | None]:
     fields = (field.name for field in Keeping._meta.fields if field.name.endswith(("_months", "_days")))
     return {name: getattr(keeping, name) for name in fields}
+
+
+def save_keeping(
+    organization: Organization, keeping: Keeping, *, hits_months: int, on_withdrawal: str, actor: User, now: datetime
+) -> None:
+    """Keep new limits. They count from the next night on."""
+    with transaction.atomic():
+        before = _all_limits(organization)
+        keeping.organization, keeping.changed_at, keeping.changed_by = organization, now, actor
+        keeping.save()
+        HitKeeping.objects.update_or_create(
+            organization=organization, defaults={"months": hits_months, "on_withdrawal": on_withdrawal}
+        )
+        after = _all_limits(organization)
+        changed = {name: [before[name], value] for name, value in after.items() if before[name] != value}
+        audit.record(organization, actor=actor, action="settings:retention:change", details=changed, now=now)
+
+
+def _all_limits(organization: Organization) -> dict[str, int | str | None]:
+    hits = hit_keeping(organization)
+    own: dict[str, int | str | None] = {"hits_months": hits.months, "on_withdrawal": str(hits.on_withdrawal)}
+    return {**_limits_in_force(keeping_of(organization)), **own}
 
 
 # --- Each kind ------------------------------------------------------------------------------------------------------

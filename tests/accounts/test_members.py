@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts import invitations
 from accounts.members import MembersRefused, remove_member
 from accounts.models import AuditEntry, Invitation, Membership, Organization, Role, User
+from accounts.selectors import memberships_of
 from accounts.services import add_member
 from accounts.tasks import look_after_members
 from common.tenancy import tenant
@@ -212,6 +213,9 @@ def test_whoever_signs_up_confirms_the_address_and_founds_an_organization(settin
     given = {"name": "Mill", "legal_address": "Mill Road 1", "timezone": "Europe/Paris"}
     assert fay.post(reverse("account_organizations"), given).headers["Location"] == "/console/"
     assert "<b>Mill</b>" in fay.get("/console/").content.decode()
+    (door,) = memberships_of(User.objects.get(email="fay@home.example"))
+    with tenant(door.organization_id):
+        assert done_in(Organization.objects.get()) == [("fay@home.example", "organization:create", "Mill")]
 
 
 def test_signing_up_says_the_same_of_every_address(cast: Cast, settings: Any) -> None:

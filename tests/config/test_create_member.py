@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.models import Membership, Organization, User
+from accounts.models import AuditEntry, Membership, Organization, User
 from accounts.services import create_organization
 from common.tenancy import tenant
 
@@ -68,6 +68,8 @@ def test_two_organizations_of_one_name_are_told_apart_by_their_public_id() -> No
     create_member("ana@bakery.example", "--organization", str(second.public_id), "--role", "viewer")
     with tenant(second.pk):
         assert Membership.objects.get().role == "viewer"
+        (entry,) = AuditEntry.objects.all()
+        assert (entry.action, entry.target, entry.actor) == ("member:add", "ana@bakery.example", None)
     with tenant(first.pk):
         assert not Membership.objects.exists()
 

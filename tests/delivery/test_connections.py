@@ -156,7 +156,7 @@ def test_s11_an_untrusted_connection_sends_nothing_for_a_website_that_promised_s
     attest(bakery, row, author=ana, text="Settings > Tracking: both switched off.", now=world.time)
     assert why_not_send(bakery, world.website, now=world.time) == ""
     assert way_for(bakery, world.website, now=world.time).connection == row
-    take_attestation_back(bakery, row)
+    take_attestation_back(bakery, row, author=ana, now=world.time)
     with pytest.raises(NoWayError):
         way_for(bakery, world.website, now=world.time)
 

@@ -122,7 +122,7 @@ def test_d4_nothing_is_deleted_before_it_is_confirmed_or_after_it_was_withdrawn(
     ask(cast, now)
     assert not delete_organization(cast.bakery.pk, now=now)
     with tenant(cast.bakery.pk):
-        withdraw_departure(cast.bakery)
+        withdraw_departure(cast.bakery, actor=cast.ana, now=now)
     assert not delete_organization(cast.bakery.pk, now=now)
     assert rows_of(cast.bakery)["accounts_membership"] == 4
 
