@@ -209,7 +209,7 @@ def _change_organization(s: Stage) -> Iterator[str]:
     client.force_login(s.cast.ana)
     yield f"organization {s.bakery.pk}"
     given = {"name": "Bakery", "legal_name": "Bread SA", "legal_address": "x", "timezone": "Europe/Brussels"}
-    given |= {"consent_request_months": "6", "over_cap": "put_off"}
+    given |= {"consent_request_months": "6", "over_cap": "put_off", "smallest_crowd": "10"}
     client.post(reverse("admin:accounts_organization_change", args=[s.row(Organization).pk]), given)
 
 
