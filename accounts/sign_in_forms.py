@@ -26,7 +26,7 @@ class OnceOnly(BaseAuthenticateForm):
         used = keyed_hash("used code", str(self.user.pk), code.replace(" ", ""))
         seconds = settings.MFA_TOTP_PERIOD * (2 * settings.MFA_TOTP_TOLERANCE + 1)
         if not cache.add(f"used-code:{used}", 1, timeout=seconds):
-            self._emit_authentication_failed(self.authenticator)  # type: ignore[attr-defined]
+            self._emit_authentication_failed(self.authenticator)
             raise get_adapter().validation_error("incorrect_code")
         return str(code)
 
