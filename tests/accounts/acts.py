@@ -23,7 +23,8 @@ from campaigns.trying import send_test
 from campaigns.variants import Plan, Wording, launch_test, save_test
 from campaigns.verdicts import end_without_rest, send_rest
 from consent import services as consent
-from consent.models import LegalJustification, PolicyProposal, ProposalKind
+from consent.models import LegalJustification, PolicyProposal
+from consent.services.proposals import KIND_OF
 from delivery.connection_models import Connection
 from delivery.connections import attest, mend, take_attestation_back
 from delivery.models import Mailing, UncertainMessage
@@ -33,7 +34,6 @@ from participants.models import Participant
 from tests.isolation.rooms import Rooms
 from tests.support.cast import Cast
 from websites.models import Website
-from websites.rules import EmailTracking
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ def propose(s: Stage) -> PolicyProposal:
     return consent.propose_change(
         s.bakery,
         s.row(Website),
-        kind=ProposalKind.EMAIL_TRACKING,
-        wanted={"email_tracking": EmailTracking.BY_CONSENT.value},
+        kind=KIND_OF["for_professionals"],
+        wanted={"for_professionals": True},
         reason="test",
         author=s.cast.ana,
         now=s.now,

@@ -40,6 +40,7 @@ TESTED_ELSEWHERE = {
     "member:add": "test_create_member",
     "member:address:change": "test_recorded_sign_ins",
     "member:invite": "test_members",
+    "member:invite:fail": "test_undelivered",
     "member:join": "test_members",
     "member:leave": "test_members",
     "member:role:change": "test_members",
