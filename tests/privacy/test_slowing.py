@@ -217,7 +217,7 @@ def test_the_rule_is_counted_before_it_is_switched_on_and_said_where_emails_are_
     client.force_login(shop.cast.max)
     assert sentence not in shown("campaigns_email_send", email.pk)
     with tenant(shop.organization.pk):
-        noted = AuditEntry.objects.filter(target=f"inactivity rule {rule.pk}").order_by("pk")
+        noted = AuditEntry.objects.filter(action="settings:inactivity:change").order_by("pk")
         assert [(one.actor, one.details) for one in noted] == [
             (shop.cast.dana, {"slow_months": 4, "slow_cap": 2}),
             (shop.cast.dana, {"slow_on": True}),
