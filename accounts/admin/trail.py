@@ -7,10 +7,11 @@ from datetime import datetime, time
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.forms import DateField
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -114,7 +115,10 @@ class AuditEntryAdmin(TenantAdmin):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        entries = self.get_changelist_instance(request).get_queryset(request)[:LARGEST_FILE]
+        try:
+            entries = self.get_changelist_instance(request).get_queryset(request)[:LARGEST_FILE]
+        except IncorrectLookupParameters as error:
+            raise Http404 from error
         text, now, organization = trail_file(entries), timezone.now(), organization_of(request)
         filters = {name: value for name, value in request.GET.items() if value}
         audit.record(organization, actor=None, action="audit:trail:export", details=filters, now=now)

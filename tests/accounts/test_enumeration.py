@@ -101,6 +101,7 @@ def test_an_address_that_one_adds_to_an_account_says_nothing_about_another(cast:
     for member, email in ((cast.ana, cast.cleo.email), (cast.max, NOBODY)):
         client = Client()
         client.force_login(member)
+        client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
         status, page = words_of(client, reverse("account_email"), email=email, action_add="")
         seen.append((status, page.replace(member.email, "one's own").replace(member.full_name, "oneself")))
     assert seen[0] == seen[1]
