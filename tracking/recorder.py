@@ -55,12 +55,15 @@ _SILENCE = "(CASE WHEN c.participant_id IS NULL THEN '-infinity'::timestamptz EL
 _IN_FORCE = "(p.until IS NULL OR p.until > now())"
 # Nobody took back the approval of an exempt purpose. One row of the content says so of all its copies, however many.
 _APPROVED = "(SELECT NOT e.exempt_ended FROM tracking_trackedcontent e WHERE e.id = m.content_id)"
+# The same for whoever asks about very many copies: read once, not for each.
+APPROVED_AMONG_MANY = "m.content_id NOT IN (SELECT e.id FROM tracking_trackedcontent e WHERE e.exempt_ended)"
 
 
-def may_measure_sql(kind: str) -> str:
+def may_measure_sql(kind: str, *, approved: str = _APPROVED) -> str:
     """``consent.rules.level_at_hit`` as far as it says individual, in SQL.
 
-    For a tracked message m, its permission p and its choice c, if any. Not true is false or unknown.
+    For a tracked message m, its permission p and its choice c, if any. Not true is false or unknown. ``approved`` is
+    how a statement asks whether the exempt purpose of m is still approved.
     """
     silence = _SILENCE.format(kind=kind)
     return f"""(m.{kind} = 'individual' AND CASE m.exempt_purpose
@@ -72,8 +75,8 @@ def may_measure_sql(kind: str) -> str:
                        AND (p.informed_before IS NULL OR c.informed_at < p.informed_before)
                    WHEN 'professional' THEN {_held(f"p.{kind}_professionals_since", f"c.{kind}_informed_since")}
                    END))
-        WHEN 'authentication' THEN {_IN_FORCE} AND {_held(f"p.{kind}_authentication_since", silence)} AND {_APPROVED}
-        WHEN 'legal_notice' THEN {_IN_FORCE} AND {_held(f"p.{kind}_legal_notice_since", silence)} AND {_APPROVED}
+        WHEN 'authentication' THEN {_IN_FORCE} AND {_held(f"p.{kind}_authentication_since", silence)} AND {approved}
+        WHEN 'legal_notice' THEN {_IN_FORCE} AND {_held(f"p.{kind}_legal_notice_since", silence)} AND {approved}
         END)"""
 
 

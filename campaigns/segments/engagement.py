@@ -19,7 +19,7 @@ from campaigns.rules import months_before
 from campaigns.segments.grammar import Row
 from tracking.forgetting import hit_keeping
 from tracking.models import Actor, HitKind
-from tracking.recorder import CHOICE, may_measure_sql
+from tracking.recorder import APPROVED_AMONG_MANY, CHOICE, may_measure_sql
 
 KIND_OF: Mapping[str, str] = {
     "opened": "opens",
@@ -91,7 +91,7 @@ def _query(organization: Organization, row: Row, holds: str, *, now: datetime) -
     kind = KIND_OF[row.op]
     copies = _COPIES.format(
         choice=CHOICE,
-        measured=may_measure_sql(kind),
+        measured=may_measure_sql(kind, approved=APPROVED_AMONG_MANY),
         human=Actor.HUMAN.value,
         machine=Actor.MACHINE.value,
         open=HitKind.OPEN.value,

@@ -153,10 +153,14 @@ def test_the_recorder_may_do_nothing_but_its_statement(copies: Copies) -> None:
                 connection.execute(statement)
 
 
-def test_every_table_is_reached_by_its_key_whatever_the_planner_knows(copies: Copies) -> None:
+def test_every_table_is_reached_by_its_key_however_little_the_planner_knows(copies: Copies) -> None:
+    tables = ("tracking_trackedmessage", "tracking_trackedcontent", "websites_measurementpermission", "consent_choice")
     settings = " ".join(f"SET {name} = {value};" for name, value in PLAN.items())
     with connections["owner"].cursor() as cursor:
         cursor.execute(settings)
+        for table in tables:
+            # Vacuum may have found it empty after another test, and in an empty table every index is as good.
+            cursor.execute("SELECT pg_clear_relation_stats('public', %s)", [table])
         cursor.execute("EXPLAIN " + RECORD_HITS, batch_of(new_key().hex).parameters())
         plan = "\n".join(line for (line,) in cursor.fetchall())
         cursor.execute("RESET ALL")
