@@ -27,7 +27,7 @@ class Watcher:
 
     def __init__(self) -> None:
         self._watched: dict[int, int] = {}
-        self._process, self._pipe = start_watcher()
+        self._process, self._pipe = start_watcher(self._watched)
 
     @property
     def pid(self) -> int:
@@ -35,20 +35,18 @@ class Watcher:
 
     def watch(self, pid: int, stop_signal: int) -> None:
         self._watched[pid] = stop_signal
-        self._tell(f"watch {pid} {stop_signal}")
+        self._tell(watch_line(pid, stop_signal))
 
     def forget(self, pid: int) -> None:
         if self._watched.pop(pid, None) is not None:
-            self._tell(f"forget {pid}")
+            self._tell(f"forget {pid}\n")
 
     def revive(self) -> None:
         """Should somebody have killed it: it knew nothing that we do not know, so a new one takes over."""
         if self._process.poll() is None:
             return
         os.close(self._pipe)
-        self._process, self._pipe = start_watcher()
-        for pid, stop_signal in self._watched.items():
-            self._tell(f"watch {pid} {stop_signal}")
+        self._process, self._pipe = start_watcher(self._watched)
 
     def close(self) -> None:
         """Let the watcher end; what is still watched ends with it."""
@@ -56,14 +54,21 @@ class Watcher:
         self._process.wait()
 
     def _tell(self, line: str) -> None:
+        """Hand over one whole line."""
         with contextlib.suppress(BrokenPipeError):
             # Killed just now: `revive` tells the next one everything.
-            os.write(self._pipe, f"{line}\n".encode())
+            os.write(self._pipe, line.encode())
 
 
-def start_watcher() -> tuple[subprocess.Popen[bytes], int]:
-    """The process, and the pipe whose end it waits for."""
+def watch_line(pid: int, stop_signal: int) -> str:
+    return f"watch {pid} {stop_signal}\n"
+
+
+def start_watcher(watched: Mapping[int, int]) -> tuple[subprocess.Popen[bytes], int]:
+    """The process, and the pipe whose end it waits for. It watches these (number of the process: what stops it)."""
     theirs, ours = os.pipe()
+    # Before it starts: were we killed between its start and these words, it would watch nobody.
+    os.write(ours, "".join(watch_line(*one) for one in watched.items()).encode())
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", str(CONFIG / "watcher.py")],
         stdin=theirs,
