@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Avg, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts import audit
@@ -20,7 +22,7 @@ from campaigns.models import Email, EmailKind, Launch, Repeat, Variant
 from campaigns.refusals import LaunchRefused
 from campaigns.rendering import problems_of
 from campaigns.repeats import RepeatPlan, next_round, people_still_meant, problems_of_repeat
-from campaigns.schedules import due_at_home, earliest_start, one_each, schedule_of, write_messages
+from campaigns.schedules import Schedule, due_at_home, earliest_start, one_each, schedule_of, write_messages
 from campaigns.segments import EVERYBODY, Narrowing
 from campaigns.selectors import audience_of, is_exempt_approved, launches_of, many_people
 from campaigns.slowing import slow_down_of
@@ -28,6 +30,7 @@ from campaigns.splitting import people_of_version
 from campaigns.zones import write_local
 from common import jobs
 from common.keys import NEW_KEYS, new_secret, random_bits
+from common.second_transaction import SecondTransaction, second_transaction
 from delivery.forgetting import take_back_unreachable
 from delivery.models import ContentSnapshot, Mailing, MailingState
 from delivery.rendering import CompiledEmail
@@ -229,26 +232,36 @@ SELECT %s, %s, audience.id, {NEW_KEYS}, 'queued', '', '', '', '', 0, '', '', '',
 
 def begin_expansion(organization: Organization, launch: Launch, *, now: datetime) -> None:
     """Write the messages of a launch that is due: at once, or by a worker where there may be many."""
-    if Participant.objects.filter(organization=organization)[: FEW_PEOPLE + 1].count() <= FEW_PEOPLE:
-        expand_audience(organization, launch, now=now)
-    else:
+    if has_many_people(organization):
         jobs.after_commit(EXPAND_TASK, organization_id=organization.pk, mailing_id=launch.mailing_id)
+    else:
+        expand_audience(organization, launch, now=now)
 
 
-def expand_audience(organization: Organization, launch: Launch, *, now: datetime) -> int:
+def has_many_people(organization: Organization) -> bool:
+    """Whether it takes a while to write a message for each of them."""
+    return Participant.objects.filter(organization=organization)[: FEW_PEOPLE + 1].count() > FEW_PEOPLE
+
+
+def expand_audience(organization: Organization, launch: Launch, *, now: datetime, in_halves: bool = False) -> int:
     """Write one message for each person of the audience as it is now. Running again adds nobody; returns how many.
 
     With the last row stands the plan of the next round, if the email is to be sent again. The row of the launch keeps
     others away who would write the same; the mailing can be paused or cancelled, and people be erased, meanwhile.
+
+    ``in_halves``: where nothing of the launch or its people waits to be committed, over two connections at a time. The
+    second is committed just before the first: whoever is killed in between leaves a launch that has to be expanded,
+    and the next run adds those who are missing.
     """
     try:
-        with transaction.atomic():
-            return _expand(organization, launch, now=now)
+        with transaction.atomic(), ExitStack() as open_:
+            second = open_.enter_context(second_transaction(organization.pk)) if in_halves else None
+            return _expand(organization, launch, second, now=now)
     except _CancelledError:
         return 0
 
 
-def _expand(organization: Organization, launch: Launch, *, now: datetime) -> int:
+def _expand(organization: Organization, launch: Launch, second: SecondTransaction | None, *, now: datetime) -> int:
     own = Launch.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
     if own.filter(organization=organization, pk=launch.pk).first() is None:
         return 0  # somebody is at it
@@ -258,11 +271,7 @@ def _expand(organization: Organization, launch: Launch, *, now: datetime) -> int
     email = Email.objects.select_related("campaign__website").get(organization=organization, pk=launch.email_id)
     if email.kind == EmailKind.CONSENT_REQUEST:
         _wait_for_other_requests(organization, email)
-    since = watch_people(organization)
-    messages = _write(organization, launch, mailing, _people_of(organization, launch, email, now=now), now=now)
-    if may_have_gone(organization, since=since):
-        with many_people():
-            messages -= take_back_unreachable(organization, mailing)
+    messages = _write_reachable(organization, launch, mailing, email, second, now=now)
     current = Mailing.objects.select_for_update(of=("self",)).filter(organization=organization, pk=mailing.pk).first()
     if current is None or current.state == MailingState.CANCELLED:
         raise _CancelledError
@@ -270,7 +279,40 @@ def _expand(organization: Organization, launch: Launch, *, now: datetime) -> int
     current.save(update_fields=["expanded_at"])
     ask_to_send(current)
     _plan_next_round(organization, launch, email, now=now)
+    if second is not None:
+        second.commit()
     return messages
+
+
+def _write_reachable(
+    organization: Organization,
+    launch: Launch,
+    mailing: Mailing,
+    email: Email,
+    second: SecondTransaction | None,
+    *,
+    now: datetime,
+) -> int:
+    """Write the messages, none of them for somebody who was taken away meanwhile. Nobody is any more."""
+    schedule = _schedule_of(organization, launch, mailing, now=now)
+    since = watch_people(organization)
+    people = _people_of(organization, launch, email, now=now)
+    write = partial(_write, organization, mailing, schedule, now=now)
+    take_back = partial(_take_back, organization, mailing)
+    # What counts or puts off has to know of everybody.
+    if second is None or not schedule.is_plain:
+        return write(people) - (take_back() if may_have_gone(organization, since=since) else 0)
+    middle = Participant.objects.filter(organization=organization).aggregate(middle=Avg("pk"))["middle"] or 0
+    others = second.do(partial(write, people.filter(pk__gt=middle)))
+    messages = write(people.filter(pk__lte=middle)) + others.result()
+    if may_have_gone(organization, since=since):
+        messages -= take_back() + second.do(take_back).result()
+    return messages
+
+
+def _take_back(organization: Organization, mailing: Mailing) -> int:
+    with many_people():
+        return take_back_unreachable(organization, mailing)
 
 
 def _people_of(organization: Organization, launch: Launch, email: Email, *, now: datetime) -> QuerySet[Participant]:
@@ -280,22 +322,25 @@ def _people_of(organization: Organization, launch: Launch, email: Email, *, now:
 
 
 def _write(
-    organization: Organization, launch: Launch, mailing: Mailing, people: QuerySet[Participant], *, now: datetime
+    organization: Organization, mailing: Mailing, schedule: Schedule, people: QuerySet[Participant], *, now: datetime
 ) -> int:
     try:
         with many_people():
-            return _insert(organization, launch, mailing, people, now=now)
+            return _insert(organization, mailing, schedule, people, now=now)
     except IntegrityError:
         # Somebody took part meanwhile, and got theirs; now they are found.
         with many_people():
-            return _insert(organization, launch, mailing, people, now=now)
+            return _insert(organization, mailing, schedule, people, now=now)
+
+
+def _schedule_of(organization: Organization, launch: Launch, mailing: Mailing, *, now: datetime) -> Schedule:
+    slow = slow_down_of(organization, mailing.website, mailing.purpose, now=now)
+    return schedule_of(organization, mailing.purpose, launch.local_at, slow=slow)
 
 
 def _insert(
-    organization: Organization, launch: Launch, mailing: Mailing, people: QuerySet[Participant], *, now: datetime
+    organization: Organization, mailing: Mailing, schedule: Schedule, people: QuerySet[Participant], *, now: datetime
 ) -> int:
-    slow = slow_down_of(organization, mailing.website, mailing.purpose, now=now)
-    schedule = schedule_of(organization, mailing.purpose, launch.local_at, slow=slow)
     query, parameters = _ids(people)
     if not schedule.is_plain:
         return write_messages(organization, mailing, schedule, (query, parameters), now=now)

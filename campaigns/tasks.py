@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Organization
-from campaigns.launches import EXPAND_TASK
+from campaigns.launches import EXPAND_TASK, has_many_people
 from campaigns.models import Launch, SplitTest
 from campaigns.schedules import hold_in_quiet_hours
 from campaigns.selectors import many_people
@@ -30,12 +31,15 @@ def expand_launch(*, organization_id: int, mailing_id: int) -> None:
 
 
 def _expand(organization_id: int, mailing_id: int) -> bool:
+    # Another connection does not see what a caller's transaction did.
+    is_outermost = not connection.in_atomic_block
     with tenant(organization_id):
         launch = Launch.objects.filter(mailing=mailing_id, mailing__expanded_at__isnull=True).first()
         if launch is None:
             return False
         organization = Organization.objects.get(pk=organization_id)
-        expand_audience(organization, launch, now=timezone.now())
+        in_halves = is_outermost and has_many_people(organization)
+        expand_audience(organization, launch, now=timezone.now(), in_halves=in_halves)
         return True
 
 

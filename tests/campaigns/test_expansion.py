@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,7 +31,10 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owne
 _COPY = """INSERT INTO delivery_message (organization_id, mailing_id, participant_id, status, opens, clicks,
     opens_reason, clicks_reason, attempts, error, provider_id, news, news_words, queued_at)
     VALUES (%s, %s, %s, 'queued', '', '', '', '', 0, '', '', '', '', %s)"""
-_WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
+# Only who works in this database: other tests wait in theirs.
+_WAITING = """SELECT count(*) FROM pg_locks waiting WHERE locktype = 'transactionid' AND NOT granted AND EXISTS (
+    SELECT FROM pg_locks held JOIN pg_database d ON d.oid = held.database
+     WHERE held.pid = waiting.pid AND d.datname = current_database())"""
 
 
 @pytest.fixture
@@ -53,15 +57,26 @@ class Writing:
         self.is_kept = False
 
 
+@pytest.fixture(params=["whole", "halves"])
+def in_halves(request: pytest.FixtureRequest) -> bool:
+    return request.param == "halves"
+
+
+# Where an expansion in halves is held up: Sue and Sam are in the first one, Sid in the second.
+in_each_half = pytest.mark.parametrize("at", ["sue", "sid"])
+
+
 @contextmanager
-def writing(cast: Cast, launch: Launch, at: Participant, now: datetime) -> Iterator[Writing]:
+def writing(
+    cast: Cast, launch: Launch, at: Participant, now: datetime, *, in_halves: bool = False
+) -> Iterator[Writing]:
     """PostgreSQL makes it wait for whoever is writing the same copy; until the end of the block."""
     found = Writing()
 
     def expand() -> None:
         try:
             with tenant(cast.bakery.pk):
-                found.written.append(expand_audience(cast.bakery, launch, now=now))
+                found.written.append(expand_audience(cast.bakery, launch, now=now, in_halves=in_halves))
         finally:
             connections.close_all()
 
@@ -69,7 +84,7 @@ def writing(cast: Cast, launch: Launch, at: Participant, now: datetime) -> Itera
     with transaction.atomic(using="owner"), connections["owner"].cursor() as owner:
         owner.execute(_COPY, [cast.bakery.pk, launch.mailing_id, at.pk, now])
         thread.start()
-        wait_until(lambda: _is_waiting(owner), 10, "the expansion to reach the copy")
+        wait_until(lambda: _is_waiting(owner), 60, "the expansion to reach the copy")
         yield found
         transaction.set_rollback(not found.is_kept, using="owner")
     thread.join(20)
@@ -100,29 +115,32 @@ def state(cast: Cast, launch: Launch) -> tuple[str, bool]:
     return mailing.state, mailing.expanded_at is not None
 
 
+@pytest.mark.parametrize(("at", "gone"), [("sue", "sam"), ("sue", "sid"), ("sid", "sam")])
 def test_d2_an_erasure_waits_for_no_expansion_and_leaves_no_copy(
-    cast: Cast, planned: Launch, people: dict[str, Participant], now: datetime
+    cast: Cast, planned: Launch, people: dict[str, Participant], now: datetime, in_halves: bool, at: str, gone: str
 ) -> None:
-    with writing(cast, planned, people["sue"], later(now, hours=1)) as expansion:
-        at_once(lambda: erase_participant(cast.bakery, people["sam"], actor=cast.dana, reason="test", now=now))
+    with writing(cast, planned, people[at], later(now, hours=1), in_halves=in_halves) as expansion:
+        at_once(lambda: erase_participant(cast.bakery, people[gone], actor=cast.dana, reason="test", now=now))
     assert expansion.written == [2]
-    assert copies(cast, planned) == {"Sue": "queued", "Sid": "queued"}
+    assert copies(cast, planned) == {name.title(): "queued" for name in people if name != gone}
 
 
+@in_each_half
 def test_a_launch_is_cancelled_while_it_is_written(
-    cast: Cast, planned: Launch, people: dict[str, Participant], now: datetime
+    cast: Cast, planned: Launch, people: dict[str, Participant], now: datetime, in_halves: bool, at: str
 ) -> None:
-    with writing(cast, planned, people["sue"], later(now, hours=1)) as expansion:
+    with writing(cast, planned, people[at], later(now, hours=1), in_halves=in_halves) as expansion:
         at_once(lambda: cancel_mailing(cast.bakery, planned.mailing, now=now))
     assert expansion.written == [0]
     assert copies(cast, planned) == {}
     assert state(cast, planned) == (MailingState.CANCELLED, False)
 
 
+@in_each_half
 def test_a_launch_is_paused_while_it_is_written_and_goes_on_with_what_was(
-    cast: Cast, planned: Launch, people: dict[str, Participant], now: datetime
+    cast: Cast, planned: Launch, people: dict[str, Participant], now: datetime, in_halves: bool, at: str
 ) -> None:
-    with writing(cast, planned, people["sue"], later(now, hours=1)):
+    with writing(cast, planned, people[at], later(now, hours=1), in_halves=in_halves):
         at_once(lambda: pause_mailing(cast.bakery, planned.mailing, now=now))
     assert state(cast, planned) == (MailingState.PAUSED, True)
     assert copies(cast, planned) == {"Sue": "queued", "Sam": "queued", "Sid": "queued"}
@@ -138,13 +156,26 @@ def test_a_second_worker_does_not_wait_for_the_first(
     assert expansion.written == [3]
 
 
+@in_each_half
 def test_who_takes_part_and_gets_theirs_meanwhile_gets_no_second_one(
-    cast: Cast, planned: Launch, people: dict[str, Participant], now: datetime
+    cast: Cast, planned: Launch, people: dict[str, Participant], now: datetime, in_halves: bool, at: str
 ) -> None:
-    with writing(cast, planned, people["sue"], later(now, hours=1)) as expansion:
+    with writing(cast, planned, people[at], later(now, hours=1), in_halves=in_halves) as expansion:
         expansion.is_kept = True
     assert expansion.written == [2]
     assert copies(cast, planned) == {"Sue": "queued", "Sam": "queued", "Sid": "queued"}
+
+
+def test_a_half_that_a_killed_worker_left_is_made_whole(
+    cast: Cast, planned: Launch, people: dict[str, Participant], now: datetime, in_halves: bool
+) -> None:
+    with transaction.atomic(using="owner"), connections["owner"].cursor() as owner:
+        owner.execute(_COPY, [cast.bakery.pk, planned.mailing_id, people["sid"].pk, now])
+    with tenant(cast.bakery.pk):
+        expand = partial(expand_audience, cast.bakery, planned, now=later(now, hours=1), in_halves=in_halves)
+        assert (expand(), expand()) == (2, 0)
+    assert copies(cast, planned) == {"Sue": "queued", "Sam": "queued", "Sid": "queued"}
+    assert state(cast, planned) == (MailingState.SCHEDULED, True)
 
 
 def test_the_messages_of_a_large_launch_are_written_by_a_worker(
