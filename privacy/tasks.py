@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 from celery import shared_task
 from django.utils import timezone
 
 from accounts.models import JournalMark, Organization
+from common.jobs import one_by_one
 from common.journal import MONTHS_KEPT, forget_old_acts
 from common.tenancy import call_door, tenant
 from privacy.models import InactivityRule
 from privacy.services import departure, inactivity, organization_export, receipts, retention
 from privacy.services.departure import DELETE_TASK
 from privacy.services.organization_export import EXPORT_TASK
-
-logger = logging.getLogger(__name__)
 
 # Longer than the journal itself: an entry whose mark is gone would be replayed.
 JOURNAL_MARKS_KEPT = timedelta(days=31 * (MONTHS_KEPT + 2))
@@ -37,9 +33,12 @@ def send_due_receipts() -> int:
 def apply_retention() -> None:
     """Every night, in every organization (rule U4); old months of the journal go, too (rule D3)."""
     now = timezone.now()
-    for organization in _organizations():
-        with _noting_failure():
+
+    def keep_retention(number: int) -> None:
+        if organization := _organization(number):
             retention.apply_retention(organization, now=now)
+
+    one_by_one(_numbers(), keep_retention)
     forget_old_acts(now=now)
     JournalMark.objects.filter(written_at__lt=now - JOURNAL_MARKS_KEPT).delete()
 
@@ -47,14 +46,23 @@ def apply_retention() -> None:
 @shared_task(name="privacy.apply_inactivity_rules")
 def apply_inactivity_rules() -> int:
     """Ask who has been silent for long, end what nobody answered for (rule U6). Returns how many were asked."""
-    asked = 0
-    for organization in _organizations():
-        with tenant(organization.pk):
-            rules = list(InactivityRule.objects.filter(organization=organization).select_related("website"))
-        for rule in rules:
-            with _noting_failure():
-                asked += inactivity.apply_rule(organization, rule, now=timezone.now()).asked
-    return asked
+    return one_by_one([rule for numbers in _numbers() for rule in _rules_of(*numbers)], _apply_rule)
+
+
+def _rules_of(organization_id: int) -> list[tuple[int, int]]:
+    with tenant(organization_id):
+        rules = InactivityRule.objects.filter(organization=organization_id)
+        return [(organization_id, number) for number in rules.values_list("pk", flat=True)]
+
+
+def _apply_rule(organization_id: int, rule_id: int) -> int:
+    organization = _organization(organization_id)
+    with tenant(organization_id):
+        rules = InactivityRule.objects.select_related("website").filter(organization=organization_id, pk=rule_id)
+        rule = rules.first()
+    if organization is None or rule is None:
+        return 0
+    return inactivity.apply_rule(organization, rule, now=timezone.now()).asked
 
 
 @shared_task(name=EXPORT_TASK)
@@ -72,28 +80,23 @@ def delete_organization(organization_id: int) -> None:
 @shared_task(name="privacy.finish_departures")
 def finish_departures() -> None:
     """Exports and departures that a lost broker or a killed worker left undone."""
-    for organization in _organizations():
-        with tenant(organization.pk):
-            waiting = organization_export.waiting_exports(organization.pk, now=timezone.now())
-            exports = list(waiting.values_list("pk", flat=True))
-        with _noting_failure():
-            for export in exports:
-                organization_export.make_organization_export(organization.pk, export, now=timezone.now())
-            departure.delete_organization(organization.pk, now=timezone.now())
+    one_by_one(_numbers(), _finish_departure)
 
 
-def _organizations() -> Iterator[Organization]:
-    for (number,) in sorted(call_door("door_organizations")):
-        with tenant(number):
-            organization = Organization.objects.filter(pk=number).first()
-        if organization is not None:
-            yield organization
+def _finish_departure(organization_id: int) -> None:
+    now = timezone.now()
+    with tenant(organization_id):
+        exports = list(organization_export.waiting_exports(organization_id, now=now).values_list("pk", flat=True))
+    for export in exports:
+        organization_export.make_organization_export(organization_id, export, now=now)
+    departure.delete_organization(organization_id, now=now)
 
 
-@contextmanager
-def _noting_failure() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - whatever one of them has, the others are not kept waiting for it
-        # Without its words, in which an address may stand.
-        logger.error("a duty of an organization failed, and is tried again next time: %s", type(error).__name__)
+def _numbers() -> list[tuple[int]]:
+    """Of all organizations, as rows."""
+    return sorted((number,) for (number,) in call_door("door_organizations"))
+
+
+def _organization(number: int) -> Organization | None:
+    with tenant(number):
+        return Organization.objects.filter(pk=number).first()

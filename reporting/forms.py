@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext as _
@@ -19,7 +19,7 @@ from websites.models import Website
 class ScheduleForm(forms.Form):
     """A report by email. ``about`` becomes the numbers of a website and of a campaign, None where it is not one."""
 
-    about = forms.ChoiceField(label=gettext_lazy("Report of"), widget=UnfoldAdminSelectWidget)
+    about = forms.ChoiceField(label=gettext_lazy("Report of"), required=False, widget=UnfoldAdminSelectWidget)
     rhythm = forms.ChoiceField(
         label=gettext_lazy("How often"), choices=Rhythm, initial=Rhythm.WEEKLY, widget=UnfoldAdminSelectWidget
     )
@@ -36,14 +36,12 @@ class ScheduleForm(forms.Form):
         super().__init__(*args, **kwargs)
         websites = Website.objects.filter(organization=organization).order_by("name")
         campaigns = Campaign.objects.filter(organization=organization).order_by("name")
-        choices = [
+        about = cast("forms.ChoiceField", self.fields["about"])
+        about.choices = [
             ("", _("All emails together")),
             (_("Websites"), [(f"website-{website.pk}", website.name) for website in websites]),
             (_("Campaigns"), [(f"campaign-{campaign.pk}", campaign.name) for campaign in campaigns]),
         ]
-        self.fields["about"] = forms.ChoiceField(
-            label=_("Report of"), choices=choices, required=False, widget=UnfoldAdminSelectWidget
-        )
 
     def clean_about(self) -> tuple[int | None, int | None]:
         kind, _dash, number = self.cleaned_data["about"].partition("-")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import datetime, time
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from accounts.models import Membership, Organization
+from common.jobs import one_by_one
 from common.public_pages import spoken
 from common.tenancy import call_door, tenant
 from reporting.documents import Document, several_document
@@ -22,8 +23,6 @@ from reporting.models import FileKind, ScheduledReport
 from reporting.printing import as_pdf
 from reporting.rules import next_report_day
 from reporting.spreadsheets import as_workbook, as_zip
-
-logger = logging.getLogger(__name__)
 
 # On the organization's clock.
 HOUR = time(7)
@@ -82,14 +81,7 @@ def reports_of(organization: Organization, membership: Membership) -> list[Sched
 
 def mail_due_reports(*, now: datetime) -> int:
     """Each in a transaction of its own: whatever one of them has keeps nobody else's."""
-    sent = 0
-    for organization_id, report_id in call_door("door_due_scheduled_reports", [now]):
-        try:
-            sent += _mail(organization_id, report_id, now=now)
-        except Exception as trouble:  # noqa: BLE001 - a report that cannot be made is no reason to keep the others
-            # Without its words, in which an address may stand.
-            logger.error("a scheduled report was not mailed, and is tried again: %s", type(trouble).__name__)
-    return sent
+    return one_by_one(call_door("door_due_scheduled_reports", [now]), partial(_mail, now=now))
 
 
 def _mail(organization_id: int, report_id: int, *, now: datetime) -> bool:
