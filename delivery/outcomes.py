@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from django.db import connection
+from django.db.models import F
 
 from common.tenancy import tenant
 from delivery.models import Mailing, Message, MessageStatus, SuppressionReason
@@ -104,10 +105,10 @@ def _suppress_dead(ids: Sequence[int], *, now: datetime) -> None:
     if not ids:
         return
     failed = Message.objects.filter(id__in=ids, status=MessageStatus.FAILED, participant__isnull=False)
-    for message in failed.select_related("organization", "participant", "connection").order_by("participant_id"):
+    addressed = failed.annotate(address=F("participant__email_norm")).select_related("organization", "connection")
+    for message in addressed.order_by("participant_id"):
         source = message.connection.name if message.connection is not None else "bounce"
-        address = message.participant.email_norm  # type: ignore[union-attr]
-        suppress(message.organization, address, reason=SuppressionReason.BOUNCED, source=source, now=now)
+        suppress(message.organization, message.address, reason=SuppressionReason.BOUNCED, source=source, now=now)
 
 
 def keep_sending(ids: Sequence[int], mailing: Mailing, *, now: datetime) -> None:

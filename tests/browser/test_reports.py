@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, ViewportSize, expect
@@ -55,8 +57,10 @@ def sending(transactional_db: None, cast: Cast) -> Sending:
 
 def look(page: Page, name: str) -> None:
     """As wide as the window, and without a fault that axe finds, by day and by night."""
-    for scheme, suffix, size in (("light", "", DESK), ("dark", "-phone", PHONE)):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    looks: tuple[tuple[Literal["light", "dark"], str, ViewportSize], ...]
+    looks = (("light", "", DESK), ("dark", "-phone", PHONE))
+    for scheme, suffix, size in looks:
+        page.emulate_media(color_scheme=scheme)
         page.set_viewport_size(size)
         picture(page, f"report-{name}{suffix}")
         assert fits(page), (name, suffix)

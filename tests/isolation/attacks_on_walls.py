@@ -58,7 +58,8 @@ def foreign_key_by_import(stage: Stage) -> bool:
 
 
 def _anything_that_exists(field: ModelChoiceField[Any], value: object) -> object:
-    return field.queryset.model._base_manager.filter(pk=value).first() if value else None  # type: ignore[union-attr]
+    assert field.queryset is not None
+    return field.queryset.model._base_manager.filter(pk=value).first() if value else None
 
 
 def _without_choices() -> Any:

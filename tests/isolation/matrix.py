@@ -322,10 +322,11 @@ def _filters(model_admin: ModelAdmin[Any], rooms: Rooms) -> Iterator[tuple[str, 
 
 def _target(model: type[Model], path: str) -> type[Model] | None:
     """The model to which a path of fields leads, if it leads to one."""
-    target: Any = model
+    target: type[Model] | None = model
     for part in path.split("__"):
-        target = target._meta.get_field(part).related_model
-    return target  # type: ignore[no-any-return]
+        related = target._meta.get_field(part).related_model if target is not None else None
+        target = related if isinstance(related, type) else None
+    return target
 
 
 def _act_on_others(house: House, client: Client, found: Found) -> None:
