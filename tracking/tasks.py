@@ -1,4 +1,4 @@
-"""What Celery does for hits: months ahead, old batches away, and the hits of people who withdrew."""
+"""What Celery does for hits: their months, old batches away, and the hits of people who withdrew."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ REFUSALS_LOOKED_AT = timedelta(days=1)
 
 @shared_task(name="tracking.make_hit_months")
 def make_hit_months() -> None:
-    """Make the partitions of the coming months, and forget batches that nobody can repeat any more."""
+    """Make the partitions of the months of hits, and forget batches that nobody can repeat any more.
+
+    Last month too: on its first day a month begins with hits of the evening before.
+    """
     with connections["owner"].cursor() as cursor:
         cursor.execute(
             "SELECT tracking_make_hit_month((now() + make_interval(months => m))::date)"
-            " FROM generate_series(0, %s) AS m",
+            " FROM generate_series(-1, %s) AS m",
             [MONTHS_AHEAD],
         )
         cursor.execute("DELETE FROM tracking_hitbatch WHERE stored_at < now() - interval '1 day'")

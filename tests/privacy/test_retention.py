@@ -77,7 +77,9 @@ def test_u4_hits_go_after_25_months_and_their_empty_month_with_them(cast: Cast, 
     with tenant(cast.bakery.pk):
         assert ForgottenTotal.objects.get().human_people == 1
     dropped = tasks.drop_old_hit_months()
-    assert dropped == [f"tracking_hit_{now - timedelta(days=27 * 31):%Y_%m}"]
+    # On the first day of a month the day before the first one that is kept lies in a month that is over, too.
+    assert f"tracking_hit_{now - timedelta(days=27 * 31):%Y_%m}" in dropped
+    assert f"tracking_hit_{first_kept:%Y_%m}" not in dropped
 
 
 def test_u4_an_organization_may_keep_hits_for_less(cast: Cast, copies: Copies) -> None:

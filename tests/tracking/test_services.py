@@ -152,21 +152,23 @@ def test_what_is_recorded_after_a_new_yes_stays(copies: Copies, cast: Cast) -> N
 # --- Housekeeping ---------------------------------------------------------------------------------------------------
 
 
-def test_hit_months_are_made_ahead_and_old_batches_forgotten(copies: Copies) -> None:
+# On the first day of a month there are hits of the evening before.
+@pytest.mark.parametrize("months", [-1, 3])
+def test_hit_months_are_made_ahead_and_old_batches_forgotten(copies: Copies, months: int) -> None:
     HitBatch.objects.create(id="0" * 32, stored_at=datetime.now(UTC) - timedelta(days=2))
     HitBatch.objects.create(id="1" * 32, stored_at=datetime.now(UTC))
     with connections["owner"].cursor() as cursor:
-        cursor.execute("SELECT 'tracking_hit_' || to_char(now() + interval '3 months', 'YYYY_MM')")
-        (last,) = cursor.fetchone()
-        cursor.execute(f"DROP TABLE {last}")
+        cursor.execute("SELECT 'tracking_hit_' || to_char(now() + make_interval(months => %s), 'YYYY_MM')", [months])
+        (month,) = cursor.fetchone()
+        cursor.execute(f"DROP TABLE {month}")
         tasks.make_hit_months()
         tasks.make_hit_months()
-        cursor.execute("SELECT count(*) FROM pg_inherits WHERE inhrelid = %s::regclass", [last])
+        cursor.execute("SELECT count(*) FROM pg_inherits WHERE inhrelid = %s::regclass", [month])
         assert cursor.fetchone() == (1,)
         cursor.execute(
             "SELECT relrowsecurity, relforcerowsecurity, has_table_privilege('pli_app', oid, 'SELECT'),"
             " has_table_privilege('pli_recorder', oid, 'INSERT') FROM pg_class WHERE relname = %s",
-            [last],
+            [month],
         )
         assert cursor.fetchone() == (True, True, False, False)
     assert HitBatch.objects.count() == 1

@@ -38,7 +38,7 @@ BEGIN
     RETURN name;
 END $$;
 REVOKE ALL ON FUNCTION tracking_make_hit_month(date) FROM PUBLIC;
-SELECT tracking_make_hit_month((now() + make_interval(months => m))::date) FROM generate_series(0, 3) AS m;
+SELECT tracking_make_hit_month((now() + make_interval(months => m))::date) FROM generate_series(-1, 3) AS m;
 """
 
 
