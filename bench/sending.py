@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.support import CHECKOUT, bench_database, free_port, launch_newsletter, result, say, wait_for_port
+from bench.support import CHECKOUT, bench_database, launch_newsletter, result, say, wait_for_port
+from tests.support.ports import free_port
 
 ROUND_TRIP_MS = 50
 SLOW_CONNECTIONS = 20

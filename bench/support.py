@@ -18,6 +18,7 @@ from pathlib import Path
 
 from config.embedded import Engines
 from config.services import manage_command, web_command
+from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -80,15 +81,9 @@ def launch_newsletter(people: int) -> Launched:
     return Launched(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def wait_for_port(port: int) -> None:
     """Until somebody listens there."""
-    wait_until(lambda: _is_open(port), 10, f"somebody to listen on port {port}")
+    wait_until(lambda: _is_open(port), what=f"somebody to listen on port {port}")
 
 
 def _is_open(port: int) -> bool:
@@ -113,10 +108,10 @@ def web_server(log: Path, application: str = "config.asgi:application") -> Itera
 
 
 def await_health(base: str, child: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
-            urllib.request.urlopen(f"{base}/healthz", timeout=1).close()
+            urllib.request.urlopen(f"{base}/healthz", timeout=10).close()
         except (OSError, urllib.error.URLError):
             if child.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"the web server did not start:\n{log.read_text()[-4000:]}") from None

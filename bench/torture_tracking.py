@@ -35,11 +35,12 @@ from uuid import UUID
 import psycopg
 
 from bench.load import HEADERS
-from bench.support import CHECKOUT, await_health, free_port, metrics_of, result, say
+from bench.support import CHECKOUT, await_health, metrics_of, result, say
 from bench.tracked import fill
 from config.embedded import THROWAWAY_PREFIX, Engines
 from config.engine_postgres import Postgres
 from config.services import manage_command, web_command
+from tests.support.ports import free_port
 
 SEED = 20_261_122
 APPLICATION = "bench.torture_web:application"

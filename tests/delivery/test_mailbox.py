@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,15 +24,10 @@ from delivery.readers import open_caught, raw_of
 from delivery.transports import MemberMailBackend, Outgoing, Result, SmtpAccount, SmtpConnection, account_of
 from tests.support.cast import Cast
 from tests.support.gate import Gate
+from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
 across_processes = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class MailboxProcess:
@@ -53,7 +47,7 @@ class MailboxProcess:
 
     def stop(self) -> int:
         self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(15)
+        code = self._process.wait(60)
         assert self._process.stdout is not None
         self._process.stdout.close()
         return code
@@ -132,9 +126,9 @@ def test_stopping_it_loses_nothing_that_it_confirmed(transactional_db: None, cas
 
     sender = threading.Thread(target=work)
     sender.start()
-    wait_until(lambda: len(accepted) > 50, 20)
+    wait_until(lambda: len(accepted) > 50)
     assert process.stop() == 0
-    sender.join(20)
+    sender.join(60)
     subjects = {one.subject.rpartition(" ")[2] for one in caught_of(cast.bakery)}
     assert {str(number) for number in accepted} <= subjects
 
@@ -151,7 +145,7 @@ def test_while_the_database_is_away_the_sender_is_asked_to_keep_the_message(
     gate.shut()
     assert send(account, [message(2)]) == [Result.DEFERRED]
     gate.reopen()
-    assert wait_until(lambda: send(account, [message(3)]) == [Result.ACCEPTED], 20)
+    assert wait_until(lambda: send(account, [message(3)]) == [Result.ACCEPTED])
     process.stop()
     gate.close()
     assert [one.subject[-1] for one in caught_of(cast.bakery)] == ["1", "3"]

@@ -19,7 +19,7 @@ from django.test import Client
 
 from accounts.admin import TenantAdmin
 from accounts.models import User
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
 PARTICIPANTS = "/console/participants/participant/"
@@ -77,11 +77,11 @@ def behind_pooler(home: Path) -> Iterator[dict[str, str]]:
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         log = home / "log"
-        wait_until(lambda: log.exists() and "process up" in log.read_text(), 20, "pgbouncer to answer")
+        wait_until(lambda: log.exists() and "process up" in log.read_text(), what="pgbouncer to answer")
         yield {"DATABASE_URL": urlunsplit(url._replace(netloc=f"{url.username}:{url.password}@127.0.0.1:{port}"))}
     finally:
         child.terminate()
-        child.wait(timeout=20)
+        child.wait(timeout=60)
 
 
 def _as_somebody_else(home: Path) -> list[str]:

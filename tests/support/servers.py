@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import tempfile
 import urllib.error
@@ -13,13 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from config.services import web_command, worker_command
+from tests.support.ports import free_port
 from tests.support.wait import wait_until
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -32,7 +26,7 @@ def process(command: list[str], environ: Mapping[str, str] | None = None) -> Ite
         finally:
             child.terminate()
             try:
-                child.wait(timeout=20)
+                child.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
@@ -42,7 +36,7 @@ def process(command: list[str], environ: Mapping[str, str] | None = None) -> Ite
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:
+        with urllib.request.urlopen(url, timeout=10) as response:
             return bool(response.status == 200)
     except (OSError, urllib.error.URLError):
         return False
@@ -53,8 +47,13 @@ def web_server(environ: Mapping[str, str] | None = None) -> Iterator[str]:
     """granian with one worker, on a port of its own; yields its address."""
     port = free_port()
     base = f"http://127.0.0.1:{port}"
-    with process(web_command("127.0.0.1", port), {"PORT": str(port), "PLI_BASE_URL": base, **(environ or {})}):
-        wait_until(lambda: answers(f"{base}/healthz"), 30, "the web server to answer")
+    with process(web_command("127.0.0.1", port), {"PORT": str(port), "PLI_BASE_URL": base, **(environ or {})}) as child:
+
+        def is_up() -> bool:
+            assert child.poll() is None, f"the web server ended with {child.returncode}"
+            return answers(f"{base}/healthz")
+
+        wait_until(is_up, 120, "the web server to answer")
         yield base
 
 

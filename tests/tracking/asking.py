@@ -14,7 +14,7 @@ from common.keys import encode_key, link_secrets, new_key, sign_link
 from config.asgi import Application, django_application
 from config.hosts import KnownHosts
 from tests.support.asgi import Response, ask
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 from tracking.recorder import Recorder
 
 SHOP = "https://shop.example/bread?size=L&fresh=yes#order"

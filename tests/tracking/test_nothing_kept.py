@@ -17,7 +17,7 @@ from psycopg import sql
 from bench.torture_tracking import Web
 from common.keys import new_key
 from tests.support.hits import LONG_AGO, Copies
-from tests.support.servers import free_port
+from tests.support.ports import free_port
 from tests.support.wait import wait_until
 from tests.tracking.asking import edited, link_of, pixel_of
 
@@ -67,7 +67,7 @@ def tables_that_know() -> list[tuple[str, str]]:
 
 
 def ask_as_everybody(base: str, targets: list[str]) -> None:
-    connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=60)
     for headers in KINDS.values():
         for target in targets:
             for method in ("GET", "HEAD", "POST"):
@@ -83,7 +83,7 @@ def test_h5_a_web_process_leaves_no_program_and_no_address(copies: Copies, targe
         # Whatever is said at all is to be seen here.
         web.start(PLI_LOG_LEVEL="DEBUG")
         ask_as_everybody(web.base, targets)
-        wait_until(lambda: len(copies.hits()) >= 2 * len(KINDS), 20, "the hits")
+        wait_until(lambda: len(copies.hits()) >= 2 * len(KINDS), what="the hits")
         # What is kept in memory while the database is away is said in a log, too.
         web.kill()
         web.start(DATABASE_RECORDER_URL=f"postgres://pli_recorder:x@127.0.0.1:{free_port()}/pli")
