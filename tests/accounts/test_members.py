@@ -21,7 +21,7 @@ from accounts.services import add_member
 from accounts.tasks import look_after_members
 from common.tenancy import tenant
 from tests.support.cast import PASSWORD, Cast
-from tests.support.wait import wait_until
+from tests.support.wait import somebody_waits_for_a_row, wait_until
 
 pytestmark = pytest.mark.django_db
 MEMBERS = "/console/accounts/membership/"
@@ -264,7 +264,7 @@ def test_two_owners_who_leave_at_once_do_not_both_go(cast: Cast) -> None:
     with tenant(cast.bakery.pk):
         remove_member(cast.bakery, own[cast.ana].pk, actor=cast.ana, now=timezone.now())
         second.start()
-        wait_until(lambda: not second.is_alive() or _waits_for_a_lock(), 30, "the second to wait for the first")
+        wait_until(lambda: not second.is_alive() or _waits_for_a_lock(), what="the second to wait for the first")
     second.join()
     assert told == ["An organization keeps at least one owner. Make another member an owner first."]
     assert is_member(cast.bakery, cast.max)
@@ -272,5 +272,4 @@ def test_two_owners_who_leave_at_once_do_not_both_go(cast: Cast) -> None:
 
 def _waits_for_a_lock() -> bool:
     with connections["owner"].cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
+        return somebody_waits_for_a_row(cursor)

@@ -23,7 +23,7 @@ from participants.models import Participant
 from privacy.services.erasure import erase_participant
 from tests.campaigns.world import MakePerson
 from tests.support.cast import Cast
-from tests.support.wait import wait_until
+from tests.support.wait import somebody_waits_for_a_row, wait_until
 from tests.support.world import later
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
@@ -31,10 +31,6 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owne
 _COPY = """INSERT INTO delivery_message (organization_id, mailing_id, participant_id, status, opens, clicks,
     opens_reason, clicks_reason, attempts, error, provider_id, news, news_words, queued_at)
     VALUES (%s, %s, %s, 'queued', '', '', '', '', 0, '', '', '', '', %s)"""
-# Only who works in this database: other tests wait in theirs.
-_WAITING = """SELECT count(*) FROM pg_locks waiting WHERE locktype = 'transactionid' AND NOT granted AND EXISTS (
-    SELECT FROM pg_locks held JOIN pg_database d ON d.oid = held.database
-     WHERE held.pid = waiting.pid AND d.datname = current_database())"""
 
 
 @pytest.fixture
@@ -84,16 +80,11 @@ def writing(
     with transaction.atomic(using="owner"), connections["owner"].cursor() as owner:
         owner.execute(_COPY, [cast.bakery.pk, launch.mailing_id, at.pk, now])
         thread.start()
-        wait_until(lambda: _is_waiting(owner), 60, "the expansion to reach the copy")
+        wait_until(lambda: somebody_waits_for_a_row(owner), what="the expansion to reach the copy")
         yield found
         transaction.set_rollback(not found.is_kept, using="owner")
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
-
-
-def _is_waiting(cursor: Any) -> bool:
-    cursor.execute(_WAITING)
-    return bool(cursor.fetchone()[0])
 
 
 def at_once[T](step: Callable[[], T]) -> T:

@@ -66,7 +66,7 @@ def test_who_dies_is_started_again_and_it_is_said(tmp_path: Path, watcher: Watch
         supervisor.tick()
         return service.deaths == times
 
-    wait_until(lambda: dies(2), 15)
+    wait_until(lambda: dies(2))
     assert said == [
         f"The clerk ended with exit code 3; it is started again in {pause} s. See {tmp_path / 'clerk.log'}."
         for pause in (1, 2)
@@ -137,7 +137,7 @@ def test_kill_9_of_the_supervisor_leaves_no_process(tmp_path: Path) -> None:
     with start_python(tmp_path, "-c", SUPERVISE) as supervisor:
         wait_until(lambda: len(processes_of(tmp_path)) == 4, what="supervisor, watcher, service and its child")
         supervisor.kill()
-    wait_until(lambda: not processes_of(tmp_path), 15)
+    wait_until(lambda: not processes_of(tmp_path))
 
 
 def test_a_killed_watcher_is_replaced_by_one_that_knows_as_much(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_killed_watcher_is_replaced_by_one_that_knows_as_much(tmp_path: Path) 
         os.kill(watcher, signal.SIGKILL)
         wait_until(lambda: len(processes_of(tmp_path).keys() - {watcher}) == 4)
         supervisor.kill()
-    wait_until(lambda: not processes_of(tmp_path), 15)
+    wait_until(lambda: not processes_of(tmp_path))
 
 
 def test_a_child_that_comes_too_late_for_its_parent_does_not_start(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from intake.models import Import
 from reporting.reports import report_launch
 from reporting.tasks import count_hits
 from tests.support.cast import PASSWORD, Cast
+from tests.support.crawl import Crawler
 from tests.support.servers import celery_worker, web_server
 from tests.support.smtp import Received, SmtpServer
 from tests.support.wait import wait_until
@@ -106,7 +107,7 @@ def write_csv(path: Path, people: list[Person]) -> bytes:
 def fetch(base: str, address: str) -> http.client.HTTPResponse:
     """GET, as a recipient's client does it, without following redirects."""
     target = urlsplit(address)
-    connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=60)
     connection.request("GET", f"{target.path}?{target.query}" if target.query else target.path, headers=BROWSER)
     response = connection.getresponse()
     response.read()
@@ -294,6 +295,9 @@ def test_the_main_job_from_the_website_to_the_report(cast: Cast, smtp: SmtpServe
             302,
             parse_qs(urlsplit(link).query)["to"][0],
         )
+    crawler = Crawler(base)
+    crawler.settle()
+    crawler.close()
     # Once to note how far, once to count.
     count_hits()
     count_hits()

@@ -322,7 +322,7 @@ def test_a_chunk_does_not_land_without_the_one_before_it(
 
     def store(organization: Any, current: Import, chunk: Chunk, **options: Any) -> Any:
         if chunk.rows_before == 10:
-            assert third_is_written.wait(10)
+            assert third_is_written.wait(60)
             raise RuntimeError("a defect")
         stored = real(organization, current, chunk, **options)
         if chunk.rows_before == 20:
@@ -349,7 +349,7 @@ def test_a_chunk_that_the_one_before_it_waits_for_lets_go(
     def store(organization: Any, current: Import, chunk: Chunk, **options: Any) -> Any:
         begun.append(chunk.rows_before)
         if chunk.rows_before == 0:
-            assert second_is_written.wait(10)
+            assert second_is_written.wait(60)
             time.sleep(0.2)
         stored = real(organization, current, chunk, **options)
         if chunk.rows_before == 10:

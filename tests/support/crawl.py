@@ -313,7 +313,7 @@ class Crawler:
         return int(float(next(line for line in lines if line.startswith("pli_hits_waiting ")).split()[1]))
 
     def settle(self) -> None:
-        wait_until(lambda: self.waiting() == 0, 30, "the hits to be stored")
+        wait_until(lambda: self.waiting() == 0, what="the hits to be stored")
 
     def crawl(self, world: World) -> Crawled:
         """Everything in every way. Only hits of copies that may be measured may be there afterwards."""
