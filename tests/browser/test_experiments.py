@@ -25,7 +25,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, datab
 def email(cast: Cast, now: datetime) -> Email:
     website = make_website(cast.bakery, cast.ana, now=now)
     topic = make_topic(cast.bakery, website)
-    for number in range(8):
+    # Half of them are drawn by a key of chance: with few, that is sometimes nobody or everybody.
+    for number in range(24):
         person = make_participant(cast.bakery, f"p{number}@home.example", now=now)
         subscribe_to(cast.bakery, person, topic, now=now)
     campaign = make_campaign(cast.bakery, website, now=now)
@@ -55,6 +56,7 @@ def test_a_question_is_written_and_answered_and_a_test_is_launched_and_decided(
     look(page, "questions")
     page.goto(f"/console/campaigns/email/{email.pk}/variants/")
     page.locator("#subject-B").fill("Other bread")
+    page.locator("#share").fill("50")
     page.get_by_label("What decides").select_option("replies")
     page.get_by_label("Question (for answers)").select_option(index=1)
     page.get_by_role("button", name="Keep the test").click()

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from accounts.invitations import mail_invitation
 from accounts.models import Invitation, Organization
 from common.tenancy import tenant
-from tests.browser.conftest import picture
+from tests.browser.conftest import PATIENCE_MS, picture
 from tests.support.servers import web_server
 from tests.support.smtp import SmtpServer
 from tests.support.wait import wait_until
@@ -25,14 +25,6 @@ from tests.support.wait import wait_until
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, databases=["default", "owner"])]
 
 FAY, VIC, PASSWORD = "fay@home.example", "vic@home.example", "a horse that reads timetables"
-
-
-@pytest.fixture(autouse=True)
-def _patience() -> Iterator[None]:
-    """Passwords are hashed in earnest here."""
-    expect.set_options(timeout=30_000)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture
@@ -55,6 +47,7 @@ class Desk:
         self.context: BrowserContext = browser.new_context(
             base_url=base, viewport={"width": 1280, "height": 900}, locale="en", color_scheme="dark"
         )
+        self.context.set_default_timeout(PATIENCE_MS)
         self.page = self.context.new_page()
         self.problems: list[str] = []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
@@ -107,7 +100,7 @@ def sign_up(desk: Desk, post: SmtpServer) -> None:
     look(page, "up")
     desk.type(Email=FAY, Password=PASSWORD, **{"Password (again)": PASSWORD})
     expect(page.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
-    wait_until(lambda: bool(post.messages()), 10, "the mail that confirms the address")
+    wait_until(lambda: bool(post.messages()), what="the mail that confirms the address")
     (path,) = re.findall(r"https?://[^/\s]+(/accounts/confirm-email/\S+/)", post.messages()[0].text)
     page.goto(path)
     page.get_by_role("button", name="It is mine").press("Enter")
@@ -168,6 +161,7 @@ def test_both_factors_a_second_browser_and_a_viewer(browser: Browser, base: str,
     secret = enrol(first)
 
     second.sign_in(FAY, PASSWORD)
+    expect(second.page.get_by_label("Code from your app, or a recovery code", exact=True)).to_be_visible()
     look(second.page, "second-step")
     second.type(**{"Code from your app, or a recovery code": code_of(secret, 1)})
     expect(second.page.get_by_role("heading", name="Mill")).to_be_visible()
