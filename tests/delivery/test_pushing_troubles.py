@@ -107,10 +107,11 @@ def test_what_is_refused_for_good_is_shown_in_the_endpoints_words_without_the_ad
 def test_an_endpoint_that_says_nothing_is_asked_again_under_the_same_key(
     outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(push, "PATIENCE_SECONDS", 0.2)
     mailing = outside.mailing(outside.person("a"))
     outside.server.behave(Mood.HANG, times=1)
-    outside.hand_over(mailing)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(push, "PATIENCE_SECONDS", 2.0)
+        outside.hand_over(mailing)
     assert outside.message(mailing, "a").status == "queued"
     outside.hand_over(mailing, minutes=10)
     first, second = outside.server.requests

@@ -117,7 +117,7 @@ def test_international_addresses_go_only_where_they_are_known(tmp_path: Path, pi
 def test_a_server_that_takes_a_message_and_then_hangs_leaves_it_uncertain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smtp_module, "REPLY_SECONDS", 0.5)
+    monkeypatch.setattr(smtp_module, "REPLY_SECONDS", 3.0)
     with SmtpServer(tmp_path / "sink") as server:
         server.behave(hang=["p2@example.org"])
         outcomes, trouble = SmtpConnection(SmtpAccount("127.0.0.1", server.port)).send(

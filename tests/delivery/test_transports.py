@@ -243,7 +243,7 @@ def test_starttls_that_the_server_does_not_offer_is_refused_rather_than_left_out
 
 
 def test_a_server_that_goes_silent_after_a_message_leaves_it_uncertain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("delivery.transports.smtp.REPLY_SECONDS", 0.3)
+    monkeypatch.setattr("delivery.transports.smtp.REPLY_SECONDS", 3.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         silent = threading.Thread(target=_answer_all_but_the_message, args=(listener,))
         silent.start()

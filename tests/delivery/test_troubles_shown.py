@@ -66,7 +66,7 @@ def test_a_421_in_mid_batch(world: World, server: SmtpServer) -> None:
 def test_a_server_that_accepts_and_then_hangs(
     world: World, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("delivery.transports.smtp.REPLY_SECONDS", 0.5)
+    monkeypatch.setattr("delivery.transports.smtp.REPLY_SECONDS", 3.0)
     server.behave(hang=["p4@example.org"])
     mailing, launch = launched(world)
     for _run in range(3):

@@ -66,20 +66,22 @@ def day_of(world: World, connection: Connection) -> list[int]:
 
 
 def test_urgent_mail_takes_what_is_not_there_yet_and_the_rest_waits_for_it() -> None:
-    assert take("test-u", rate=10, want=50).granted == 10
-    urgent = take("test-u", rate=10, want=4, urgent=True)
-    assert urgent.granted == 4
-    after = take("test-u", rate=10, want=1)
+    assert take("test-u", rate=4, want=50).granted == 4
+    urgent = take("test-u", rate=4, want=3, urgent=True)
+    assert urgent.granted == 3
+    after = take("test-u", rate=4, want=1)
     assert after.granted == 0
-    # Four tokens of debt, and one for itself.
-    assert after.wait == pytest.approx(0.5, abs=0.1)
+    # Three tokens of debt, and one for itself; some of it came in meanwhile.
+    assert 0.5 < after.wait <= 1.0
 
 
 def test_urgent_mail_may_not_take_more_than_a_seconds_worth_ahead() -> None:
-    take("test-v", rate=5, want=50)
-    taken = take("test-v", rate=5, want=8, reserve=True, urgent=True)
-    assert taken.granted == 5
-    assert list(taken.later) == pytest.approx([0.2, 0.4, 0.6], abs=0.05)
+    take("test-v", rate=2, want=50)
+    taken = take("test-v", rate=2, want=5, reserve=True, urgent=True)
+    assert taken.granted == 2
+    first, second, third = taken.later
+    assert 0 < first <= 0.5
+    assert [second - first, third - second] == pytest.approx([0.5, 0.5], abs=0.01)
 
 
 def test_without_redis_urgent_mail_goes_first_too(settings) -> None:
@@ -93,14 +95,14 @@ def test_without_redis_urgent_mail_goes_first_too(settings) -> None:
 def test_service_messages_obey_the_rate_of_a_connection(world: World, server: SmtpServer) -> None:
     use(world, through(server, world, per_second=2.0))
     confirm(world, *"abcdef")
+    began = time.monotonic()
     # A second's worth, and another one ahead.
     assert send(world) == 4
     assert len(waiting(world)) == 2
     assert all(world.time < one.due_at <= world.time + timedelta(seconds=1) for one in waiting(world) if one.due_at)
     # A run with time left waits for the moment of each.
-    began = time.monotonic()
     assert send_service_messages(world.cast.bakery.pk, stop_after=10, clock=ticking(world)) == 2
-    assert 0.5 < time.monotonic() - began < 5
+    assert 0.9 < time.monotonic() - began < 30
     assert len(server.messages()) == 6
 
 

@@ -99,7 +99,7 @@ def test_a_421_in_the_middle_of_a_batch(cast: Cast, world: World, server: SmtpSe
 def test_a_server_that_takes_a_message_and_then_hangs(
     cast: Cast, world: World, server: SmtpServer, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smtp_module, "REPLY_SECONDS", 0.5)
+    monkeypatch.setattr(smtp_module, "REPLY_SECONDS", 3.0)
     server.behave(hang=["p0@mail.example.org"])
     scene = Scene(cast, world, server, now=now)
     scene.send(minutes=1)
