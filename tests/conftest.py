@@ -19,6 +19,8 @@ from django.conf import settings
 from django.core.cache import cache
 from django.test import TransactionTestCase
 from django.utils import translation
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.support.emptying import empty_tables
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from tests.support.cast import Cast
 
 database = prepare_environment()
+# How long an example takes says how busy the machine is. A test may still ask for more, or for other things.
+hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("patient")
 
 
 def pytest_configure() -> None:
@@ -59,6 +64,20 @@ def django_db_setup(django_db_blocker: DjangoDbBlocker) -> None:
 
     with django_db_blocker.unblock():
         make_tables()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_counters() -> Iterator[None]:
+    """A counter that is slow counts as one that is away, and on a busy machine each is slow at times."""
+    # Django is set up only after this file is read.
+    from common import ratelimit
+    from delivery import throttle
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (ratelimit, throttle):
+            patch.setattr(module, "_PATIENCE_SECONDS", 10.0)
+            module._client.cache_clear()
+        yield
 
 
 @pytest.fixture(autouse=True)
