@@ -18,6 +18,7 @@ from consent.rules import ChoiceValue
 from participants.models import Participant
 from tests.campaigns.world import MakePerson, make_campaign, take_part
 from tests.support.cast import Cast
+from tests.support.planner import forget_statistics
 from tests.support.world import choose, make_participant, make_topic, make_website, subscribe_to
 
 YES, NO = ChoiceValue.YES, ChoiceValue.NO
@@ -214,6 +215,7 @@ def test_a_segment_only_narrows_who_may_be_written_to(
 
 def test_no_condition_is_asked_for_each_person(cast: Cast, email: Email, now: datetime) -> None:
     """A million people and a table read once for each of them would take days."""
+    forget_statistics()
     rows: list[dict[str, Any]] = [
         {"about": "choice", "op": "unknown", "kind": "opens"},
         {"about": "participation", "op": "took_part", "days": 30},

@@ -157,7 +157,7 @@ def test_a_key_that_means_nothing_gets_a_clear_page(client: Client) -> None:
 @pytest.mark.parametrize("where", ["p/{}", "u/{}", "me/{}", "s/{}", "w/{}", "a/{}/1/1"])
 def test_whoever_tries_out_keys_reads_a_sentence(client: Client, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     for module in ("privacy.views.pages", "campaigns.views"):
-        monkeypatch.setattr(f"{module}.GUESSES", Limit(f"few guesses {new_key()}", 1, 600))
+        monkeypatch.setattr(f"{module}.GUESSES", Limit(f"few guesses {new_key()}", 1, 86_400))
     first, second = (client.get("/" + where.format(encode_key(new_key())), {"lang": "fr"}) for _ in range(2))
     assert (first.status_code, second.status_code) == (404, 429)
     assert "<h1>" in second.content.decode()
@@ -193,7 +193,7 @@ def test_c9_choices_and_unsubscribes_pass_without_redis(client: Client, home: Ho
 
 
 def test_more_changes_than_by_hand_are_stopped(client: Client, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("privacy.views.pages.CHANGES", Limit("few", 1, 600))
+    monkeypatch.setattr("privacy.views.pages.CHANGES", Limit("few", 1, 86_400))
     client.post(home.preferences, {"do": "choices", "both": "no"})
     assert client.post(home.preferences, {"do": "choices", "both": "yes"}).status_code == 429
     assert choice_values(home) == ("no", "no")
