@@ -19,14 +19,15 @@ from tests.support.cast import Cast
 from tests.support.world import make_participant, make_topic, make_website, subscribe_to
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, databases=["default", "owner"])]
+# Half of them are drawn by a key of chance: with few, that is sometimes nobody or everybody.
+PEOPLE = 24
 
 
 @pytest.fixture
 def email(cast: Cast, now: datetime) -> Email:
     website = make_website(cast.bakery, cast.ana, now=now)
     topic = make_topic(cast.bakery, website)
-    # Half of them are drawn by a key of chance: with few, that is sometimes nobody or everybody.
-    for number in range(24):
+    for number in range(PEOPLE):
         person = make_participant(cast.bakery, f"p{number}@home.example", now=now)
         subscribe_to(cast.bakery, person, topic, now=now)
     campaign = make_campaign(cast.bakery, website, now=now)
@@ -92,4 +93,4 @@ def test_a_question_is_written_and_answered_and_a_test_is_launched_and_decided(
     look(page, "reply-given")
     with tenant(bakery.pk):
         assert DeclaredReply.objects.get().answer == 1
-        assert Message.objects.values("participant").distinct().count() == Message.objects.count() == 8
+        assert Message.objects.values("participant").distinct().count() == Message.objects.count() == PEOPLE
