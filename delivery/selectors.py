@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.core.cache import cache
 from django.db.models import Count, Q, QuerySet
-from redis.exceptions import RedisError
 
 from accounts.models import Organization
+from common.seldom import counted, keep, recall
 from common.tenancy import tenant
 from delivery.models import CaughtMessage, Mailing, MailingState, Message, MessageStatus
 from delivery.sending_models import SendingRules
@@ -87,56 +84,44 @@ _LEFT = (MessageStatus.QUEUED, MessageStatus.CLAIMED, MessageStatus.SENDING)
 
 def progress_of(organization: Organization, mailing: Mailing, *, now: datetime) -> Progress:
     """How far a mailing is: counted from an index, a large one at most for a small share of the time."""
-    counted = _counted(organization, mailing)
-    rate = _pace(mailing, counted.sent, now=now) if mailing.state == MailingState.SENDING else None
-    left_for = counted.left / rate if rate else None
-    return replace(counted, rate_per_s=rate, seconds_left=left_for)
+    progress = _counted(organization, mailing)
+    rate = _pace(mailing, progress.sent, now=now) if mailing.state == MailingState.SENDING else None
+    left_for = progress.left / rate if rate else None
+    return replace(progress, rate_per_s=rate, seconds_left=left_for)
 
 
 def _counted(organization: Organization, mailing: Mailing) -> Progress:
-    key = f"progress:{mailing.pk}"
-    found = _recall(key)
-    if isinstance(found, Progress):
-        return found
-    began = time.monotonic()
+    return counted(
+        f"progress:{mailing.pk}",
+        lambda: _count(organization, mailing),
+        share_of_time=SHARE_OF_TIME,
+        is_large=lambda progress: progress.total >= LARGE,
+    )
+
+
+def _count(organization: Organization, mailing: Mailing) -> Progress:
     with tenant(organization.pk):
         # Neither the order nor the rows matter, so an index alone answers.
         rows = Message.objects.filter(mailing_id=mailing.pk).values_list("status").annotate(n=Count("*")).order_by()
         by_status = dict(rows)
     left = sum(by_status.pop(status, 0) for status in _LEFT)
-    progress = Progress(
+    return Progress(
         sent=by_status.pop(MessageStatus.SENT, 0),
         left=left,
         failed=by_status.pop(MessageStatus.FAILED, 0),
         unknown=by_status.pop(MessageStatus.UNKNOWN, 0),
         spared=sum(by_status.values()),
     )
-    if progress.total >= LARGE:
-        _keep(key, progress, seconds=max(1.0, (time.monotonic() - began) / SHARE_OF_TIME))
-    return progress
 
 
 def _pace(mailing: Mailing, sent: int, *, now: datetime) -> float | None:
     """Messages a second over the latest minute in which somebody looked; None before the second look."""
     key = f"pace:{mailing.pk}"
     moment = now.timestamp()
-    kept = _recall(key)
+    kept = recall(key)
     seen = [one for one in kept if 0 <= moment - one[0] <= PACE_SECONDS] if isinstance(kept, list) else []
     if not seen or moment - seen[-1][0] >= 1.0:
-        _keep(key, [*seen, (moment, sent)], seconds=PACE_SECONDS)
+        keep(key, [*seen, (moment, sent)], seconds=PACE_SECONDS)
     if not seen or moment - seen[0][0] < 1.0:
         return None
     return max(0.0, (sent - seen[0][1]) / (moment - seen[0][0]))
-
-
-def _recall(key: str) -> object:
-    """Without Redis everything is counted anew, and the pace is not known."""
-    try:
-        return cache.get(key)
-    except (RedisError, OSError):
-        return None
-
-
-def _keep(key: str, value: object, *, seconds: float) -> None:
-    with suppress(RedisError, OSError):
-        cache.set(key, value, timeout=seconds)

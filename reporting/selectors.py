@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from accounts.models import Organization
 from campaigns.models import Launch
+from common.seldom import counted
 from consent.models import Choice
+from consent.rules import ChoiceValue
 from participants.models import Participant
 from reporting.figures import figures_of, read_rows
-from websites.models import Website
+from websites.models import ConsentScope, Website
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +36,36 @@ class LaunchRow:
     clicks_base: int
 
 
+# The overview of so many people may say what was true half a minute ago: they are not counted anew for each look at it.
+LARGE = 100_000
+SHARE_OF_TIME = 0.01
+
+
 def summarize(organization: Organization) -> Overview:
+    participants, choices = counted(
+        f"overview-people:{organization.pk}",
+        lambda: (Participant.objects.filter(organization=organization).count(), _choice_counts(organization)),
+        share_of_time=SHARE_OF_TIME,
+        is_large=lambda found: found[0] >= LARGE,
+    )
     return Overview(
-        participants=Participant.objects.filter(organization=organization).count(),
-        choices=_choice_counts(organization),
+        participants=participants,
+        choices=choices,
         websites=list(Website.objects.filter(organization=organization).order_by("name")),
         launches=latest_launches(organization, limit=8),
     )
 
 
 def _choice_counts(organization: Organization) -> list[tuple[str, int]]:
-    counts = Choice.objects.filter(organization=organization, scope__is_default=True).aggregate(
-        both=Count("participant", filter=Q(opens="yes", clicks="yes")),
-        one=Count("participant", filter=Q(opens="yes") ^ Q(clicks="yes")),
-        no=Count("participant", filter=~Q(opens="yes") & ~Q(clicks="yes") & (Q(opens="no") | Q(clicks="no"))),
-    )
-    return [("both", counts["both"]), ("one", counts["one"]), ("no", counts["no"])]
+    """People with an answer in the organization's own scope: yes to both kinds, to one of them, or no."""
+    scope = ConsentScope.objects.filter(organization=organization, is_default=True).values_list("pk", flat=True).first()
+    answers = Choice.objects.filter(organization=organization, scope=scope).order_by().values_list("opens", "clicks")
+    counts: Counter[str] = Counter()
+    for opens, clicks, people in answers.annotate(people=Count("*")):
+        yeses = [opens, clicks].count(ChoiceValue.YES)
+        if yeses or ChoiceValue.NO in (opens, clicks):
+            counts[("no", "one", "both")[yeses]] += people
+    return [(kind, counts[kind]) for kind in ("both", "one", "no")]
 
 
 def latest_launches(organization: Organization, *, limit: int) -> list[LaunchRow]:

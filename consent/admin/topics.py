@@ -5,20 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import Count, Model, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from accounts.admin import TenantAdmin, TenantRelatedFilter
+from accounts.signed_in import organization_of
 from consent.models import Topic
-
-# As consent.selectors.active_subscriptions, from the side of the topic.
-SUBSCRIBED = Q(
-    subscriptions__unsubscribed_at__isnull=True,
-    subscriptions__pending_since__isnull=True,
-    subscriptions__paused_at__isnull=True,
-)
+from consent.selectors import active_subscriptions
 
 
 @admin.register(Topic)
@@ -34,8 +30,10 @@ class TopicAdmin(TenantAdmin):
     fields = ("website", "name")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Topic]:
-        active = Count("subscriptions", filter=SUBSCRIBED)
-        return super().get_queryset(request).annotate(active=active)
+        """With how many get it: counted for the rows of one page, and not to say how many topics there are."""
+        subscriptions = active_subscriptions(organization_of(request)).filter(topic=OuterRef("pk"))
+        number = subscriptions.order_by().values("topic").annotate(number=Count("*")).values("number")
+        return super().get_queryset(request).annotate(active=Coalesce(Subquery(number), 0))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return ("website",) if obj else ()
