@@ -57,6 +57,11 @@ def keyed_hash(purpose: str, *values: str) -> str:
 
     Each value carries its length, so that ("ab", "c") differs from ("a", "bc").
     """
+    return keyed_hashes(purpose, *values)[0]
+
+
+def keyed_hashes(purpose: str, *values: str) -> tuple[str, ...]:
+    """The same under each secret of the installation, in their order: what was written under an older one is found."""
     encoded = [value.encode("utf-8", "surrogatepass") for value in values]
     framed = b"".join(len(value).to_bytes(8) + value for value in encoded)
-    return hmac.digest(derive_keys(f"hash {purpose}")[0], framed, "sha256").hex()
+    return tuple(hmac.digest(key, framed, "sha256").hex() for key in derive_keys(f"hash {purpose}"))

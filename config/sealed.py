@@ -6,6 +6,7 @@ In slices: each is a transaction of its own, what was done before a break stays 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from allauth.mfa.models import Authenticator
@@ -14,6 +15,8 @@ from django.apps import apps
 from django.db import models, transaction
 
 from common.crypto import is_current, reseal_secret
+from delivery.connection_models import Connection
+from delivery.trust import restate_account
 
 SLICE = 200
 # What allauth keeps sealed stands within its own data (accounts/adapters.py).
@@ -61,7 +64,17 @@ def rotate() -> Rotated:
                 if changes:
                     factor.data |= changes
                     factor.save(using="owner", update_fields=["data"])
+    _restate_accounts()
     return done
+
+
+def _restate_accounts() -> None:
+    """Of which account something was said or seen stands as a keyed hash."""
+    for numbers in _slices(Connection):
+        with transaction.atomic(using="owner"):
+            for connection in Connection.objects.using("owner").filter(pk__in=numbers):
+                with suppress(InvalidToken):
+                    restate_account(connection, using="owner")
 
 
 def _rows(model: type[models.Model]) -> models.QuerySet[models.Model]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.models import Organization, User
-from common.crypto import decrypt_secret, encrypt_secret
+from common.crypto import decrypt_secret, encrypt_secret, keyed_hashes
 from common.tenancy import tenant
 from consent.selectors import why_refused
 from delivery.connection_models import Connection, ConnectionKind, GuardCheck, GuardState
@@ -71,16 +71,34 @@ def _operators_account() -> SmtpAccount:
 
 def account_digest(connection: Connection) -> str:
     """Stands for the account that a connection leads to: what was seen or said of one says nothing about another."""
+    return account_digests(connection)[0]
+
+
+def account_digests(connection: Connection) -> tuple[str, ...]:
+    """The same under each of the installation's secrets, so that a new one takes nobody's word back."""
+    provider = provider_of(connection)
+    leads_to: list[Any]
     if connection.kind == ConnectionKind.ESP:
-        provider, kept = provider_of(connection), secrets_of(connection)
+        kept = secrets_of(connection)
         keys = {name: kept.get(name, "") for name in (provider.secrets if provider else ())}
-        leads_to: list[Any] = [connection.provider, connection.options, keys]
+        leads_to = [connection.provider, connection.options, keys]
     elif connection.kind == ConnectionKind.BUILTIN:
-        leads_to = [_operators_account().host, _operators_account().username]
+        account = _operators_account()
+        leads_to = [account.host, account.username, account.password if provider else ""]
     else:
-        leads_to = [connection.host.lower(), connection.username]
-    text = json.dumps([connection.pk, *leads_to], sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        # At a sending service the password tells accounts apart: the user name may be that of all, such as "apikey".
+        password = secrets_of(connection).get("password", "") if provider else ""
+        leads_to = [connection.host.lower(), connection.username, password]
+    return keyed_hashes("account of a connection", json.dumps([connection.pk, *leads_to], sort_keys=True))
+
+
+def restate_account(connection: Connection, *, using: str) -> None:
+    """What was said and seen of the account, under the first of the installation's secrets: the others may go."""
+    current, *older = account_digests(connection)
+    said = Connection.objects.using(using).filter(pk=connection.pk, attested_account__in=older)
+    said.update(attested_account=current)
+    seen = GuardCheck.objects.using(using).filter(connection=connection.pk, account__in=older)
+    seen.update(account=current)
 
 
 def needs_trusted_way(organization: Organization, website: Website, *, now: datetime) -> bool:
@@ -95,18 +113,25 @@ def needs_trusted_way(organization: Organization, website: Website, *, now: date
 
 def trust_of(organization: Organization, connection: Connection, *, now: datetime) -> Trust:
     """Whether mail of websites that promised something may take this connection."""
-    account = account_digest(connection)
+    accounts = account_digests(connection)
+    # A leak is remembered until the account of today was seen clean: behind another user name is the same server.
+    told = Q(state=GuardState.LEAKY) | Q(state=GuardState.CLEAN, account__in=accounts)
     with tenant(organization.pk):
-        judged = GuardCheck.objects.filter(organization=organization, connection=connection, account=account)
-        newest = judged.filter(state__in=(GuardState.CLEAN, GuardState.LEAKY)).order_by("-sent_at").first()
+        seen = GuardCheck.objects.filter(told, organization=organization, connection=connection.pk)
+        newest = seen.order_by("-sent_at", "-pk").first()
     evidence = Evidence(
         provider=provider_of(connection),
         is_api=connection.kind == ConnectionKind.ESP,
-        attested=connection.attested_at is not None and connection.attested_account == account,
+        attested=is_attested(connection),
         guard_clean=None if newest is None else newest.state == GuardState.CLEAN,
         guard_at=newest.judged_at if newest is not None else None,
     )
     return judge_trust(evidence, now=now)
+
+
+def is_attested(connection: Connection) -> bool:
+    """Whether somebody said of the account of today that nothing is added there."""
+    return connection.attested_at is not None and connection.attested_account in account_digests(connection)
 
 
 def attest(organization: Organization, connection: Connection, *, author: User, text: str, now: datetime) -> None:

@@ -48,7 +48,7 @@ from delivery.pushing_changes import try_again
 from delivery.throttle import quota_left
 from delivery.transports import ACTITO, actito
 from delivery.trials import try_connection
-from delivery.trust import account_digest
+from delivery.trust import is_attested
 
 TRACKING = {
     Tracking.MESSAGE: gettext_lazy("Switched off in every message"),
@@ -197,7 +197,7 @@ class ConnectionAdmin(OwnersAdmin):
             "sureness": SURENESS[provider.sureness] if provider else "",
             "trust": trust,
             "trust_words": words_for(trust, row),
-            "is_attested": row.attested_at is not None and row.attested_account == account_digest(row),
+            "is_attested": is_attested(row),
             "uses": uses_of(organization, row),
             "may_delete": self.has_delete_permission(request, row),
             "hook_url": f"{settings.BASE_URL}{hook_path(row)}",

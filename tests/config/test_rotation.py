@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from io import StringIO
 
 import pytest
@@ -14,6 +15,9 @@ from accounts.models import SignInRules
 from common.crypto import decrypt_secret, encrypt_secret, is_current
 from common.tenancy import tenant
 from config import sealed
+from delivery.connection_models import Connection
+from delivery.connections import attest, seal_secrets, trust_of
+from delivery.providers import Trust
 from tests.support.cast import Cast
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
@@ -61,3 +65,19 @@ def test_every_column_that_is_sealed_is_known() -> None:
     assert {"accounts.SignInRules.sealed_client_secret", "delivery.Connection.sealed"} <= names
     assert any(name.startswith("consent.") for name in names)
     assert any(name.endswith("wrapped_key") for name in names)
+
+
+def test_what_was_confirmed_of_an_account_outlives_the_old_secret(
+    cast: Cast, settings: LazySettings, now: datetime
+) -> None:
+    settings.PLI_SECRET_KEYS = [OLD]
+    row = Connection(organization=cast.bakery, name="Brevo", kind="esp", provider="brevo")
+    seal_secrets(row, {"api_key": "first"})
+    with tenant(cast.bakery.pk):
+        row.save()
+    attest(cast.bakery, row, author=cast.ana, text="Settings: both switched off.", now=now)
+    settings.PLI_SECRET_KEYS = [NEW, OLD]
+    sealed.rotate()
+    settings.PLI_SECRET_KEYS = [NEW]
+    with tenant(cast.bakery.pk):
+        assert trust_of(cast.bakery, Connection.objects.get(pk=row.pk), now=now) is Trust.ATTESTED

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 
 from common.tenancy import tenant
 from delivery.connection_models import Connection, GuardCheck, WebsiteConnection
@@ -75,20 +76,59 @@ def test_s11_another_key_may_be_anothers_account(world: World) -> None:
     assert "can add tracking of its own" in refusal(world)
 
 
-@pytest.mark.parametrize("found", ["clean", "leaky"])
-def test_s11_what_a_canary_showed_is_about_the_account_that_it_took(world: World, found: str) -> None:
-    row = brevo(world, kind="smtp", provider="", host="smtp-relay.brevo.com")
+def saw(world: World, row: Connection, state: str, **fields: Any) -> None:
+    values = {"account": account_digest(row), "sent_at": world.time, "judged_at": world.time, **fields}
     with tenant(world.cast.bakery.pk):
-        GuardCheck.objects.create(
-            organization=world.cast.bakery, connection=row, account=account_digest(row), state=found,
-            sent_at=world.time, judged_at=world.time,
-        )  # fmt: skip
-    assert ("changed" in refusal(world), refusal(world) == "") == (found == "leaky", found == "clean")
+        GuardCheck.objects.create(organization=world.cast.bakery, connection=row, state=state, **values)
+
+
+def test_s11_what_a_canary_proved_is_about_the_account_that_it_took(world: World) -> None:
+    row = brevo(world, kind="smtp", provider="", host="smtp-relay.brevo.com")
+    saw(world, row, "clean")
+    assert refusal(world) == ""
     keep(world, row, host="smtp-relay.sendinblue.com")
     assert "can add tracking of its own" in refusal(world)
     # Back where it was seen, it counts again.
     keep(world, row, host="smtp-relay.brevo.com")
-    assert ("changed" in refusal(world), refusal(world) == "") == (found == "leaky", found == "clean")
+    assert refusal(world) == ""
+
+
+def test_s11_a_leak_is_known_until_the_account_of_today_is_seen_clean(world: World) -> None:
+    row = brevo(world, kind="smtp", provider="", host="mail.bread.example", username="bakery")
+    assert refusal(world) == ""
+    saw(world, row, "leaky")
+    earlier = account_digest(row)
+    keep(world, row, username="bakery-2")
+    assert "changed the leak guard's newest message" in refusal(world)
+    world.time += timedelta(hours=1)
+    saw(world, row, "clean", account=earlier)
+    assert "changed the leak guard's newest message" in refusal(world), "the other account's"
+    saw(world, row, "clean")
+    assert refusal(world) == ""
+
+
+def test_s11_a_leak_from_before_accounts_were_noted_is_known(world: World) -> None:
+    row = brevo(world, kind="smtp", provider="", host="mail.bread.example")
+    saw(world, row, "leaky", account="")
+    assert "changed the leak guard's newest message" in refusal(world)
+
+
+def test_s11_another_password_at_a_sending_service_may_be_anothers_account(world: World) -> None:
+    row = brevo(world, kind="smtp", provider="", host="smtp.resend.com", username="resend")
+    seal_secrets(row, {"password": "first"})
+    keep(world, row)
+    attest(world.cast.bakery, row, author=world.cast.ana, text=CONFIRMED, now=world.time)
+    assert refusal(world) == ""
+    seal_secrets(row, {"password": "second"})
+    keep(world, row)
+    assert "can add tracking of its own" in refusal(world)
+
+
+def test_s11_a_new_secret_of_the_installation_takes_nobodys_word_back(world: World, settings: LazySettings) -> None:
+    row = brevo(world, kind="smtp", provider="", host="smtp.resend.com", username="resend")
+    attest(world.cast.bakery, row, author=world.cast.ana, text=CONFIRMED, now=world.time)
+    settings.PLI_SECRET_KEYS = [f"first of {len(settings.PLI_SECRET_KEYS)}, long enough", *settings.PLI_SECRET_KEYS]
+    assert refusal(world) == ""
 
 
 def test_s11_the_operators_sending_service_needs_trust_too(world: World, settings) -> None:
@@ -101,6 +141,8 @@ def test_s11_the_operators_sending_service_needs_trust_too(world: World, setting
     attest(world.cast.bakery, row, author=world.cast.ana, text=CONFIRMED, now=world.time)
     assert refusal(world) == ""
     assert way_for(world.cast.bakery, world.website, now=world.time).connection == row
+    settings.SMTP_URL = "smtp+starttls://bakery:another@smtp-relay.brevo.com:587"
+    assert "Brevo can add tracking of its own" in refusal(world)
     settings.SMTP_URL = "smtp+starttls://bakery:secret@in-v3.mailjet.com:587"
     assert "Mailjet can add tracking of its own" in refusal(world)
     settings.SMTP_URL = "smtp://mail.bread.example"
