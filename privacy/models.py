@@ -224,6 +224,8 @@ class InactivityCheck(TenantModel):
     key = models.UUIDField(unique=True)
     asked_at = models.DateTimeField()
     answer_by = models.DateTimeField()
+    # The mail server took the question.
+    was_sent = models.BooleanField(default=False)
     # Pressed the button: a declared reply.
     stayed_at = models.DateTimeField(null=True)
     # The subscriptions ended.

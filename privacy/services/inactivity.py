@@ -26,7 +26,7 @@ from consent.models import Subscription
 from consent.selectors import local_day
 from consent.services import ensure_preference_keys, unsubscribe
 from delivery.models import MessageStatus, ServiceMessage, Suppression
-from delivery.service_mail import OPEN_STATES
+from delivery.rules import names_dead_address
 from delivery.services import queue_service_message
 from participants.models import Participant
 from participants.rules import AddressError
@@ -184,6 +184,8 @@ def apply_rule(organization: Organization, rule: InactivityRule, *, now: datetim
     report = InactivityReport()
     if rule.switched_on_at is None:
         return report
+    with tenant(organization.pk):
+        _note_what_was_sent(organization, rule)
     for checks in _batches(organization, people_to_end(organization, rule, now=now)):
         report.ended += sum(_end(organization, check, now=now) for check in checks)
     while True:
@@ -256,9 +258,9 @@ def _ask(
 def _end(organization: Organization, check: InactivityCheck, *, now: datetime) -> bool:
     """End the subscriptions of somebody who did not answer, unless they did something by themselves since.
 
-    Whoever could not be asked, since no mail left all that time, is asked anew.
+    Whoever could not be asked, since no mail left all that time or none was taken, is asked anew.
     """
-    if _was_never_sent(organization, check):
+    if not _was_asked(organization, check):
         InactivityCheck.objects.filter(organization=organization, pk=check.pk).delete()
         return False
     alive = Participant.objects.filter(declared_since(organization, check.asked_at), pk=check.participant_id)
@@ -272,11 +274,32 @@ def _end(organization: Organization, check: InactivityCheck, *, now: datetime) -
     return True
 
 
-def _was_never_sent(organization: Organization, check: InactivityCheck) -> bool:
-    questions = ServiceMessage.objects.filter(
-        organization=organization, participant=check.participant_id, kind=QUESTION, queued_at=check.asked_at
+def _question_of(
+    organization: Organization, *, participant: OuterRef | int, asked_at: OuterRef | datetime
+) -> QuerySet[ServiceMessage]:
+    return ServiceMessage.objects.filter(
+        organization=organization, participant=participant, kind=QUESTION, queued_at=asked_at
     )
-    return questions.filter(status__in=[*OPEN_STATES, MessageStatus.CANCELLED]).exists()
+
+
+def _note_what_was_sent(organization: Organization, rule: InactivityRule) -> None:
+    """Of each open check, for as long as the message is there: retention may remove it before the time is up."""
+    question = _question_of(organization, participant=OuterRef("participant"), asked_at=OuterRef("asked_at"))
+    waiting = InactivityCheck.objects.filter(
+        organization=organization, rule=rule, stayed_at__isnull=True, ended_at__isnull=True, was_sent=False
+    )
+    waiting.filter(Exists(question.filter(status=MessageStatus.SENT))).update(was_sent=True)
+
+
+def _was_asked(organization: Organization, check: InactivityCheck) -> bool:
+    """Whether the question was sent, or nobody is at the address.
+
+    What failed for any other reason, as when our own server is on a list of unwanted ones, says nothing of the person.
+    """
+    if check.was_sent:
+        return True
+    found = _question_of(organization, participant=check.participant_id, asked_at=check.asked_at).first()
+    return found is not None and found.status == MessageStatus.FAILED and names_dead_address(found.error)
 
 
 def _opened_after(check: InactivityCheck, day: date) -> bool:

@@ -145,6 +145,45 @@ def test_u6_whoever_was_never_asked_since_no_mail_left_is_asked_anew(
     assert apply_rule(bakery, rule, now=over + timedelta(days=31)).ended == 2
 
 
+@pytest.mark.parametrize(
+    ("state", "words", "ended"),
+    [
+        ("failed", "550 5.7.1 Our list does not like your server", 0),
+        ("failed", "451 4.7.1 Greylisted", 0),
+        ("failed", "550 5.1.1 No such user", 1),
+        ("suppressed", "", 0),
+        ("unknown", "", 0),
+    ],
+)
+def test_u6_nobody_is_put_out_whose_question_was_not_taken(
+    cast: Cast, rule: InactivityRule, people: dict[str, Participant], now: datetime, state: str, words: str, ended: int
+) -> None:
+    bakery, over = cast.bakery, now + timedelta(days=31)
+    with tenant(bakery.pk):
+        switch_rule(bakery, rule, on=True, actor=cast.dana, now=now)
+    apply_rule(bakery, rule, now=now)
+    with tenant(bakery.pk):
+        question = ServiceMessage.objects.filter(participant=people["silent"])
+        assert question.update(status=state, error=words) == 1
+    assert apply_rule(bakery, rule, now=over).ended == ended
+
+
+def test_u6_who_was_asked_is_put_out_though_retention_removed_the_question_and_nobody_else(
+    cast: Cast, rule: InactivityRule, people: dict[str, Participant], now: datetime
+) -> None:
+    bakery, over = cast.bakery, now + timedelta(days=31)
+    with tenant(bakery.pk):
+        switch_rule(bakery, rule, on=True, actor=cast.dana, now=now)
+    assert apply_rule(bakery, rule, now=now).asked == 2
+    with tenant(bakery.pk):
+        assert ServiceMessage.objects.filter(participant=people["silent"]).update(status=MessageStatus.SENT) == 1
+    apply_rule(bakery, rule, now=now + timedelta(days=1))
+    with tenant(bakery.pk):
+        ServiceMessage.objects.all().delete()
+    again = apply_rule(bakery, rule, now=over)
+    assert (again.asked, again.ended) == (1, 1)
+
+
 def test_c9_the_question_leads_to_the_choice_in_the_language_of_the_person(
     cast: Cast, client: Client, rule: InactivityRule, people: dict[str, Participant], now: datetime
 ) -> None:
