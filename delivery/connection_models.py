@@ -90,6 +90,9 @@ class Connection(TenantModel):
             models.UniqueConstraint(
                 fields=["organization"], condition=models.Q(is_default=True), name="one_default_connection"
             ),
+            models.UniqueConstraint(
+                fields=["organization"], condition=models.Q(kind="builtin"), name="one_built_in_connection"
+            ),
         )
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import count
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -83,13 +84,21 @@ def only_exit_screens(connection: Connection) -> str:
 def built_in(organization: Organization) -> Connection:
     """The row of the installation's own mail server, so that a website can be given it by name."""
     with tenant(organization.pk):
-        found, _new = Connection.objects.get_or_create(
-            organization=organization,
-            kind=ConnectionKind.BUILTIN,
-            defaults={"name": str(ConnectionKind.BUILTIN.label)},
-        )
+        mine = Connection.objects.filter(organization=organization, kind=ConnectionKind.BUILTIN)
+        tries = count(2)
+        row = _built_in_without_row(organization)
+        while (found := mine.first()) is None:
+            # Somebody may make it at this moment, and any other connection may have this name.
+            Connection.objects.bulk_create([row], ignore_conflicts=True)
+            row = _built_in_without_row(organization)
+            row.name = f"{row.name} {next(tries)}"
     found.organization = organization  # those who get the row may read no other
     return found
+
+
+def _built_in_without_row(organization: Organization) -> Connection:
+    name = str(ConnectionKind.BUILTIN.label)
+    return Connection(organization=organization, kind=ConnectionKind.BUILTIN, name=name)
 
 
 def delete_connection(organization: Organization, connection: Connection) -> None:
@@ -153,6 +162,8 @@ def way_for(organization: Organization, website: Website, *, now: datetime) -> W
     rows = connections_of(organization, website)
     if not rows:
         return _way_without_row(organization)
+    # What leaves is counted, and what fails.
+    rows = [row if row.pk is not None else built_in(organization) for row in rows]
     refusal: NoWayError | None = None
     for position, connection in enumerate(rows):
         try:
@@ -163,7 +174,10 @@ def way_for(organization: Organization, website: Website, *, now: datetime) -> W
 
 
 def connections_of(organization: Organization, website: Website) -> list[Connection]:
-    """The connections of a website in their order; empty where the installation's own server needs no row."""
+    """The connections of a website in their order; empty where the installation's own server needs no row.
+
+    One that has no row yet is not stored: this only reads.
+    """
     with tenant(organization.pk):
         row = (
             WebsiteConnection.objects.filter(organization=organization, website=website)
@@ -175,7 +189,7 @@ def connections_of(organization: Organization, website: Website) -> list[Connect
         mine = Connection.objects.filter(organization=organization).select_related("organization")
         found = list(mine.filter(is_default=True)) or list(mine.filter(kind=ConnectionKind.BUILTIN))
     # Of an operator's sending service too somebody has to say that it adds nothing.
-    return found or ([built_in(organization)] if operators_service() is not None else [])
+    return found or ([_built_in_without_row(organization)] if operators_service() is not None else [])
 
 
 def may_use(organization: Organization, connection: Connection, *, now: datetime) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from django.db import IntegrityError, connections, transaction
+from django.utils.translation import override
 
 from accounts.models import Organization
 from common.tenancy import tenant
@@ -98,6 +101,45 @@ def test_a_connection_in_use_is_not_deleted(world: World) -> None:
     with tenant(world.cast.bakery.pk):
         WebsiteConnection.objects.all().delete()
     delete_connection(world.cast.bakery, row)
+
+
+def test_the_installations_server_has_one_row_whatever_else_has_its_name(world: World) -> None:
+    connection(world.cast.bakery, "Mail server of this installation")
+    row = built_in(world.cast.bakery)
+    with override("fr"):
+        assert built_in(world.cast.bakery) == row
+    with pytest.raises(IntegrityError), tenant(world.cast.bakery.pk):
+        Connection.objects.create(organization=world.cast.bakery, kind="builtin", name="Another")
+
+
+def test_whether_something_could_leave_is_asked_without_a_trace(world: World, settings) -> None:
+    settings.SMTP_URL = "smtp+starttls://bakery:secret@smtp-relay.brevo.com:587"
+    assert "Brevo can add tracking" in why_not_send(world.cast.bakery, world.website, now=world.time)
+    with tenant(world.cast.bakery.pk):
+        assert not Connection.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+def test_two_rows_of_the_installations_server_become_one(world: World) -> None:
+    migration = import_module("delivery.migrations.0027_one_built_in_connection")
+    bakery, row = world.cast.bakery, built_in(world.cast.bakery)
+    with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+        cursor.execute("DROP INDEX one_built_in_connection")
+        double = Connection(organization=bakery, kind="builtin", name="Another", is_default=True)
+        double.save(using="owner")
+        used = WebsiteConnection(organization=bakery, website=world.website)
+        used.connection_id, used.fallback_id = row.pk, double.pk
+        used.save(using="owner")
+        for one, sent in ((row, 3), (double, 4)):
+            ConnectionDay(organization=bakery, connection_id=one.pk, day=world.time.date(), sent=sent).save(
+                using="owner"
+            )
+        cursor.execute(migration.MERGE)
+        assert Connection.objects.using("owner").get(organization=bakery) == double
+        used = WebsiteConnection.objects.using("owner").get(organization=bakery)
+        assert (used.connection_id, used.fallback_id) == (double.pk, None)
+        assert ConnectionDay.objects.using("owner").get(organization=bakery).sent == 7
+        transaction.set_rollback(True, using="owner")
 
 
 # --- Which way --------------------------------------------------------------------------------------------------------
