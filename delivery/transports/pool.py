@@ -103,13 +103,30 @@ class SmtpPool:
     def _work(self, connection: Courier) -> None:
         while (group := self._groups.get()) is not None:
             started = time.monotonic()
+            dressed, kept_back = self._dressed(group)
+            outcomes: list[Outcome] = []
+            trouble = None
             try:
-                outcomes, trouble = connection.send(list(map(self._dress, group)) if self._dress else group)
+                if dressed:
+                    outcomes, trouble = connection.send(dressed)
             except Exception:
                 # Without an answer the sender would wait for this group for ever.
                 logger.exception("a connection failed in a way that we did not foresee")
-                outcomes = [Outcome(message.id, Result.UNCERTAIN, "internal error") for message in group]
+                outcomes = [Outcome(message.id, Result.UNCERTAIN, "internal error") for message in dressed]
                 trouble = SmtpTroubleError("internal error")
                 connection.close()
-            self._finished.put(GroupSent(outcomes, trouble, time.monotonic() - started))
+            self._finished.put(GroupSent(outcomes + kept_back, trouble, time.monotonic() - started))
         connection.close()
+
+    def _dressed(self, group: Sequence[Outgoing]) -> tuple[Sequence[Outgoing], list[Outcome]]:
+        """What can be sent, and what cannot be signed: nothing of that leaves, and it is tried again like others."""
+        if self._dress is None:
+            return group, []
+        dressed, kept_back = [], []
+        for message in group:
+            try:
+                dressed.append(self._dress(message))
+            except Exception:
+                logger.exception("a message could not be made ready to leave")
+                kept_back.append(Outcome(message.id, Result.DEFERRED, "internal error"))
+        return dressed, kept_back

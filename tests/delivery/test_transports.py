@@ -56,6 +56,24 @@ def send(server: SmtpServer, messages: list[Outgoing]) -> tuple[dict[int, Result
     return {outcome.id: outcome.result for outcome in outcomes}, trouble
 
 
+def test_what_cannot_be_signed_has_not_left_and_keeps_no_other(server: SmtpServer) -> None:
+    def dress(message: Outgoing) -> Outgoing:
+        if message.id == 3:
+            raise ValueError("no line of a header is that long")
+        return message
+
+    pool = SmtpPool(parse_smtp_url(server.url), size=1, dress=dress)
+    pool.submit(group())
+    (sent,) = pool.collect(seconds=10.0)
+    pool.submit([outgoing(3, NAMES[3])])
+    (alone,) = pool.collect(seconds=10.0)
+    pool.close()
+    found = {outcome.id: outcome.result for outcome in sent.outcomes}
+    assert found == {number: Result.DEFERRED if number == 3 else Result.ACCEPTED for number in range(10)}
+    assert [outcome.result for outcome in alone.outcomes] == [Result.DEFERRED]
+    assert (sent.trouble, alone.trouble) == (None, None)
+
+
 # --- Addresses of servers ---------------------------------------------------------------------------------------------
 
 
