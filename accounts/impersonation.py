@@ -146,32 +146,39 @@ def tell_of_impersonations(organization: Organization, *, now: datetime) -> int:
         )
         sent = 0
         for one in untold.order_by("pk"):
-            left = _tell(organization, one)
+            part = "end" if one.ended_at else "start"
+            done = {*one.told.get(part, ())}
+            left, is_told = _tell(organization, one, done)
             sent += left
-            if not left and now < (one.ended_at or one.started_at) + WORTH_TELLING:
-                continue
-            one.told_of_start_at = one.told_of_start_at or now
-            one.told_of_end_at = now if one.ended_at else None
-            one.save(update_fields=["told_of_start_at", "told_of_end_at"])
+            one.told[part] = sorted(done)
+            if is_told or now >= (one.ended_at or one.started_at) + WORTH_TELLING:
+                one.told_of_start_at = one.told_of_start_at or now
+                one.told_of_end_at = now if one.ended_at else None
+            one.save(update_fields=["told", "told_of_start_at", "told_of_end_at"])
     return sent
 
 
-def _tell(organization: Organization, impersonation: Impersonation) -> int:
+def _tell(organization: Organization, impersonation: Impersonation, done: set[int]) -> tuple[int, bool]:
+    """Tell those who are not in ``done``, which grows: how many mails left, and whether nobody is to be tried again."""
     members = Membership.objects.filter(organization=organization, user__is_active=True)
-    readers = members.filter(Q(role=Role.OWNER) | Q(user=impersonation.member_id)).order_by("pk")
+    readers = members.filter(Q(role=Role.OWNER) | Q(user=impersonation.member_id)).exclude(user__in=done)
     context = {"organization": organization, "impersonation": impersonation}
     subject = _("An operator ended their access to %(name)s") if impersonation.ended_at else None
     subject = subject or _("An operator works in %(name)s")
     text = render_to_string("accounts/impersonation.txt", context)
-    sent = 0
-    for address in readers.values_list("user__email", flat=True):
+    sent, is_told = 0, True
+    for number, address in readers.order_by("pk").values_list("user_id", "user__email"):
         try:
             send_mail(subject % {"name": " ".join(organization.name.split())}, text, None, [address])
         except (MailTroubleError, OSError) as trouble:
             logger.warning("a mail about an operator's access did not leave: %s", type(trouble).__name__)
+            if not (isinstance(trouble, MailTroubleError) and trouble.refused):
+                is_told = False
+                continue
         else:
             sent += 1
-    return sent
+        done.add(number)
+    return sent, is_told
 
 
 def _is_owner(organization: Organization, user: User) -> bool:

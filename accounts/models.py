@@ -228,6 +228,8 @@ class Impersonation(TenantModel):
     ended_at = models.DateTimeField(null=True)
     told_of_start_at = models.DateTimeField(null=True)
     told_of_end_at = models.DateTimeField(null=True)
+    # Of its start and its end: the members who were told, and those whose server takes nothing for them.
+    told = models.JSONField(default=dict)
 
     class Meta:
         verbose_name = _("access of an operator")

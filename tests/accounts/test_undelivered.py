@@ -115,6 +115,19 @@ def test_an_owner_who_cannot_be_reached_keeps_no_other_from_being_told(
     assert sorted(one.rcpt_to for one in server.messages()) == [cast.cleo.email, cast.max.email]
 
 
+def test_an_owner_whose_server_takes_nothing_now_is_told_later(cast: Cast, server: SmtpServer, now: datetime) -> None:
+    server.behave(refuse={cast.ana.email: "451 Try again later"})
+    operator = User.objects.create_superuser("olga@operators.example", PASSWORD)
+    start_impersonation(
+        operator, organization="Bakery", email=cast.max.email, reason="A launch hangs", minutes=5, now=now
+    )
+    tell_of_impersonations(cast.bakery, now=now)
+    server.behave()
+    for minutes in (5, 10):
+        tell_of_impersonations(cast.bakery, now=now + timedelta(minutes=minutes))
+    assert [one.rcpt_to for one in server.messages()] == [cast.max.email, cast.ana.email]
+
+
 def test_where_nobody_can_be_reached_trying_ends(cast: Cast, settings: LazySettings, now: datetime) -> None:
     settings.SMTP_URL = "smtp://127.0.0.1:1"
     operator = User.objects.create_superuser("olga@operators.example", PASSWORD)
