@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db import OperationalError
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -16,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Membership, Organization
 from common.jobs import one_by_one
+from common.mail import MailTroubleError
 from common.public_pages import spoken
 from common.tenancy import call_door, tenant
 from reporting.documents import Document, several_document
@@ -85,6 +87,31 @@ def mail_due_reports(*, now: datetime) -> int:
 
 
 def _mail(organization_id: int, report_id: int, *, now: datetime) -> bool:
+    try:
+        return _mail_now(organization_id, report_id, now=now)
+    except Exception as error:
+        if not _may_pass(error):
+            # Built anew every few minutes it would fail again, and cost as much each time.
+            _put_off(organization_id, report_id, now=now)
+        raise
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether it is about a server that is away, and not about the report or whom it is for."""
+    if isinstance(error, MailTroubleError):
+        return not error.refused
+    return isinstance(error, (OSError, OperationalError))
+
+
+def _put_off(organization_id: int, report_id: int, *, now: datetime) -> None:
+    with tenant(organization_id):
+        organization = Organization.objects.get(pk=organization_id)
+        for due in ScheduledReport.objects.filter(pk=report_id, next_at__lte=now):
+            due.next_at = _next_moment(organization, due.rhythm, now=now)
+            due.save(update_fields=["next_at"])
+
+
+def _mail_now(organization_id: int, report_id: int, *, now: datetime) -> bool:
     with tenant(organization_id):
         waiting = ScheduledReport.objects.select_for_update(of=("self",), skip_locked=True)
         due = waiting.select_related("organization", "membership__user").filter(pk=report_id, next_at__lte=now).first()

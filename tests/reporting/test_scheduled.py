@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 from zoneinfo import ZoneInfo
@@ -23,6 +24,7 @@ from reporting.scheduled import mail_due_reports
 from tests.reporting.test_reports import YES, Sending, make_sending
 from tests.support.cast import Cast
 from tests.support.hits import batch_of, forget_hits, make_copies, store
+from tests.support.smtp import SmtpServer
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 PAGE = "admin:reporting_scheduled"
@@ -98,7 +100,24 @@ def test_one_that_cannot_be_made_keeps_nobody_elses(sending: Sending, cast: Cast
     assert [message.to for message in mail.outbox] == [[cast.max.email]]
     with tenant(cast.bakery.pk):
         broken.update(file_kind="xlsx")
-    assert mail_due_reports(now=due) == 1, "it is tried again"
+    assert mail_due_reports(now=due + timedelta(minutes=5)) == 0, "not built over and over"
+    assert mail_due_reports(now=due + timedelta(days=7)) == 2, "it is tried again when it is due"
+
+
+@pytest.mark.parametrize(("words", "again"), [("451 Try again later", 1), ("550 5.1.1 No such user", 0)])
+def test_one_that_no_server_takes_now_is_tried_again(
+    sending: Sending, cast: Cast, settings: Any, tmp_path: Path, words: str, again: int
+) -> None:
+    order(cast.ben)
+    due = due_at(cast)
+    settings.MAILERS = {"default": {"BACKEND": "delivery.transports.MemberMailBackend"}}
+    with SmtpServer(tmp_path) as server:
+        settings.SMTP_URL = server.url
+        server.behave(refuse={cast.ben.email: words})
+        assert mail_due_reports(now=due) == 0
+        server.behave()
+        assert mail_due_reports(now=due + timedelta(minutes=5)) == again
+        assert len(server.messages()) == again
 
 
 def test_it_stops_with_the_membership(sending: Sending, cast: Cast) -> None:
