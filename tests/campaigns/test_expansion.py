@@ -20,10 +20,11 @@ from common.tenancy import tenant
 from delivery.models import Mailing, MailingState, Message
 from delivery.services import cancel_mailing, pause_mailing, resume_mailing
 from participants.models import Participant
+from privacy.services.departure import remove_rows
 from privacy.services.erasure import erase_participant
 from tests.campaigns.world import MakePerson
 from tests.support.cast import Cast
-from tests.support.wait import somebody_waits_for_a_row, wait_until
+from tests.support.wait import somebody_waits_for_a_row, wait_until, waiting_for_a_row
 from tests.support.world import later
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
@@ -167,6 +168,28 @@ def test_a_half_that_a_killed_worker_left_is_made_whole(
         assert (expand(), expand()) == (2, 0)
     assert copies(cast, planned) == {"Sue": "queued", "Sam": "queued", "Sid": "queued"}
     assert state(cast, planned) == (MailingState.SCHEDULED, True)
+
+
+def test_d4_a_departure_waits_for_an_expansion_and_takes_what_it_wrote(
+    cast: Cast, planned: Launch, people: dict[str, Participant], now: datetime
+) -> None:
+    gone: list[bool] = []
+
+    def leave() -> None:
+        try:
+            remove_rows(cast.bakery.pk)
+            gone.append(True)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=leave)
+    with writing(cast, planned, people["sue"], later(now, hours=1)) as expansion:
+        thread.start()
+        with connections["owner"].cursor() as owner:
+            wait_until(lambda: waiting_for_a_row(owner) == 2, what="the departure to reach the launch")
+    thread.join(60)
+    assert (expansion.written, gone) == ([3], [True])
+    assert copies(cast, planned) == {}
 
 
 def test_the_messages_of_a_large_launch_are_written_by_a_worker(

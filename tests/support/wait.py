@@ -26,5 +26,10 @@ def wait_until[T](predicate: Callable[[], T], seconds: float = PATIENCE_SECONDS,
 
 def somebody_waits_for_a_row(cursor: Any) -> bool:
     """Whether a transaction in the cursor's database waits for the end of another one."""
+    return waiting_for_a_row(cursor) > 0
+
+
+def waiting_for_a_row(cursor: Any) -> int:
+    """How many do."""
     cursor.execute(_WAITING)
-    return bool(cursor.fetchone()[0])
+    return int(cursor.fetchone()[0])
