@@ -124,7 +124,7 @@ def messages_of(
     """The latest messages of a person, newest first."""
     messages = list(
         Message.objects.filter(organization=organization, participant=participant)
-        .select_related("mailing__launch__email", "mailing__website", "tracked_message", "tracking_version")
+        .select_related("mailing__launch__email", "mailing__website", "tracked_message__content", "tracking_version")
         .order_by("-id")[:MESSAGES_SHOWN]
     )
     permissions = _permissions_now(organization, messages)

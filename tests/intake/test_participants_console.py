@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Organization, User
@@ -24,6 +26,7 @@ from participants.models import Participant
 from tests.campaigns.world import make_campaign, make_email
 from tests.support.cast import Cast
 from tests.support.world import choose, later, make_participant, make_website
+from tracking.models import TrackedMessage
 from tracking.services import NewTracked, register_content, register_messages
 from websites.models import Website
 from websites.rules import EmailTracking
@@ -245,6 +248,23 @@ def test_h1_a_no_reaches_mail_already_delivered_and_the_page_says_so_at_once(cas
     assert after.count("Not measured: the person refused tracking.") == 1
     assert after.count(NOT_ANY_MORE) == 1
     assert all(words in after for words in ("a member (Dana)", "in this console", "Nov. 20, 2024, from a member"))
+
+
+def test_the_messages_of_a_person_cost_the_same_few_questions_however_many_there_are(
+    cast: Cast, yesterday: datetime
+) -> None:
+    website = make_website(cast.bakery, cast.ana, now=yesterday, country="CH", tracking=EmailTracking.ALWAYS)
+    ana = make_participant(cast.bakery, "ana@b.example", now=yesterday, country="CH")
+    asked = []
+    for hours in (1, 2):
+        copy = send_copy(
+            cast, website, ana, opens="exempt_authentication", clicks="no_answer", at=later(yesterday, hours=hours)
+        )
+        with tenant(cast.bakery.pk), CaptureQueriesContext(connection) as queries:
+            TrackedMessage.objects.filter(message=copy).update(exempt_purpose="authentication")
+            messages_of(cast.bakery, ana, Wordings([], []), now=timezone.now())
+        asked.append(len(queries))
+    assert asked[0] == asked[1]
 
 
 def test_s12_a_copy_says_which_version_of_the_setting_and_which_wording_decided(
