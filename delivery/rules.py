@@ -10,8 +10,9 @@ MOST_ATTEMPTS = 10
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=4)
 # Servers and services repeat the address in their words.
-# Of RFC 3463, behind the answer's own code: no such mailbox or domain, no address, moved away, takes no mail, disabled.
-_DEAD = re.compile(r"5\d\d[ -]5\.(?:1\.(?:1|2|3|6|10)|2\.1)\b")
+# Of RFC 3463, behind the answer's own code: no such mailbox or domain, no address, moved away, takes no mail. Not
+# 5.2.1, a mailbox that is disabled: servers say that, too, of one that lives and gets more mail than they let it.
+_DEAD = re.compile(r"5\d\d[ -]5\.1\.(?:1|2|3|6|10)\b")
 _ADDRESS = re.compile(r"[^\s<>\"'(),;:]+@[^\s<>\"'(),;:]+")
 
 

@@ -93,6 +93,7 @@ def report(
     [
         ("failed", "5.1.1", "550 5.1.1 No such user", News.HARD_BOUNCE),
         ("failed", "5.0.0", "550 User unknown", News.HARD_BOUNCE),
+        ("failed", "5.2.1", "550 5.2.1 Receiving mail too quickly", News.SOFT_BOUNCE),
         ("failed", "5.2.2", "552 5.2.2 Mailbox full", News.SOFT_BOUNCE),
         ("failed", "5.0.0", "554 5.7.1 Blocked by policy", News.SOFT_BOUNCE),
         ("failed", "4.4.7", "451 4.4.7 Expired", News.SOFT_BOUNCE),

@@ -49,6 +49,15 @@ def test_a_refused_recipient_ends_as_failed_with_the_servers_words(world: World,
     assert world.tracked() == 0
 
 
+def test_a_mailbox_that_gets_too_much_mail_today_is_no_dead_address(world: World, server: SmtpServer) -> None:
+    server.behave(refuse={"a@example.org": "550 5.2.1 The user is receiving mail too quickly"})
+    mailing = world.mailing([world.person("a")])
+    world.send(mailing, minutes=1)
+    assert world.statuses(mailing) == {"a": "failed"}
+    with tenant(world.cast.bakery.pk):
+        assert not Suppression.objects.exists()
+
+
 def test_an_address_that_a_server_calls_dead_gets_no_more_mail(world: World, server: SmtpServer) -> None:
     server.behave(refuse={"a@example.org": "550 5.1.1 No such user", "b@example.org": "554 5.7.1 5.1.1 Not from you"})
     people = [world.person(name) for name in "abc"]
