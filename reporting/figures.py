@@ -92,6 +92,11 @@ class Delivery:
     # Copies that an outside sender sent instead of Pli.
     sent_outside: int
 
+    @property
+    def all_were_sent(self) -> bool:
+        """Whether there is nothing to say of their states."""
+        return self.sent == self.audience and not self.unknown
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:

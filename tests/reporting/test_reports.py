@@ -94,6 +94,19 @@ def test_u2_under_never_a_report_says_not_measured_and_keeps_what_servers_told(s
     assert '<svg class="reports-chart"' not in page
 
 
+@pytest.mark.parametrize(("status", "is_said"), [("capped", True), ("sent", False)])
+def test_a_launch_that_left_everybody_out_says_why(sending: Sending, cast: Cast, status: str, is_said: bool) -> None:
+    sending.send(3)
+    with tenant(sending.organization.pk):
+        Message.objects.update(status=status)
+    sending.count()
+    client = Client()
+    client.force_login(cast.ana)
+    page = client.get(reverse("admin:reporting_launch", args=[sending.launch.pk])).content.decode()
+    assert ("Left out: had as many marketing emails as a week allows" in page) is is_said
+    assert ("Status</h3>" in page) is is_said
+
+
 def test_u3_small_groups_are_kept_together_and_cannot_be_subtracted(sending: Sending) -> None:
     big = sending.send(15, country="FR", domain="large.example", **YES)
     small = sending.send(3, country="DE", domain="family.example", **YES)
