@@ -108,6 +108,9 @@ def test_another_address_takes_the_password_again_and_is_on_the_record(cast: Cas
     assert client.post("/accounts/email/", change)["Location"].startswith("/accounts/reauthenticate/")
     assert noted(cast, cast.max) == []
     client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    page = client.get("/accounts/email/").content.decode()
+    assert "public/public.css" in page
+    assert page.count("Sign in with this one") == page.count("Remove this address") == 1
     client.post("/accounts/email/", change)
     cast.max.refresh_from_db()
     assert cast.max.email == "max@home.example"
