@@ -70,11 +70,9 @@ def rotate() -> Rotated:
 
 def _restate_accounts() -> None:
     """Of which account something was said or seen stands as a keyed hash."""
-    for numbers in _slices(Connection):
-        with transaction.atomic(using="owner"):
-            for connection in Connection.objects.using("owner").filter(pk__in=numbers):
-                with suppress(InvalidToken):
-                    restate_account(connection, using="owner")
+    for connection in Connection.objects.using("owner").order_by("pk"):
+        with suppress(InvalidToken):
+            restate_account(connection, using="owner")
 
 
 def _rows(model: type[models.Model]) -> models.QuerySet[models.Model]:
