@@ -15,6 +15,7 @@ import pytest
 
 from config.embedded import Engines
 from tests.config.processes import processes_of, start_python
+from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
 # Two cores may be busy with the rest of the suite.
@@ -26,15 +27,13 @@ def home(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "home"
     for pid in processes_of(tmp_path / "home"):
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not processes_of(tmp_path / "home"), 15)
+    wait_until(lambda: not processes_of(tmp_path / "home"))
     Engines(tmp_path / "home", environ={}).remove()
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 def read_until(process: subprocess.Popen[str], word: str) -> str:
@@ -49,7 +48,7 @@ def read_until(process: subprocess.Popen[str], word: str) -> str:
 
 
 def status(port: int, path: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -63,7 +62,7 @@ def test_a_taken_port_is_said_before_anything_starts(home: Path) -> None:
         other.listen()
         port = other.getsockname()[1]
         with start_python(home, "-m", "config.run", PORT=str(port)) as run:
-            said, _ = run.communicate(timeout=30)
+            said, _ = run.communicate(timeout=LONG)
     assert run.returncode == 2
     assert said.startswith(f"Port {port} on 127.0.0.1 cannot be used (Address already in use).")
     assert f"PORT={port + 1} make run" in said
@@ -73,7 +72,7 @@ def test_a_taken_port_is_said_before_anything_starts(home: Path) -> None:
 @pytest.mark.parametrize("port", ["http", "0", "70000"])
 def test_a_port_that_is_none_is_said(home: Path, port: str) -> None:
     with start_python(home, "-m", "config.run", PORT=port) as run:
-        said, _ = run.communicate(timeout=30)
+        said, _ = run.communicate(timeout=LONG)
     assert run.returncode == 2
     assert said == f"PORT is {port!r}, which is not a port: give a number between 1 and 65535.\n"
 
@@ -82,11 +81,11 @@ def test_a_second_run_in_the_same_home_is_told_of_the_first(home: Path) -> None:
     with start_python(home, "-m", "config.run", "--engines-only") as first:
         read_until(first, "The engines run")
         with start_python(home, "-m", "config.run") as second:
-            said, _ = second.communicate(timeout=30)
+            said, _ = second.communicate(timeout=LONG)
         assert second.returncode == 2
         assert said == f"Pli already runs in {home} (process {first.pid}, engines only).\n"
         first.send_signal(signal.SIGINT)
-        said, _ = first.communicate(timeout=30)
+        said, _ = first.communicate(timeout=LONG)
     assert first.returncode == 0
     assert said.endswith("Stopped.\n")
     wait_until(lambda: not processes_of(home))
@@ -98,7 +97,7 @@ def test_kill_9_of_what_make_starts_leaves_no_process(home: Path) -> None:
     with start_python(home, "-c", code, "--engines-only", "--stop-with-parent") as parent:
         read_until(parent, "The engines run")
         parent.kill()
-    wait_until(lambda: not processes_of(home), 15)
+    wait_until(lambda: not processes_of(home))
 
 
 def test_everything_runs_and_a_kill_9_leaves_nothing_but_the_data(home: Path, port: int) -> None:
@@ -110,7 +109,7 @@ def test_everything_runs_and_a_kill_9_leaves_nothing_but_the_data(home: Path, po
         os.kill(beat, signal.SIGKILL)
         read_until(first, "The beat was killed by SIGKILL; it is started again in 1 s.")
         first.kill()
-    wait_until(lambda: not processes_of(home), 20)
+    wait_until(lambda: not processes_of(home))
     before = json.loads((home / "engines.json").read_text())
 
     with start_python(home, "-m", "config.run", "--no-seed", PORT=str(port)) as second:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 PLAN = {
-    "messages": 600, "kills": 4, "server-kills": 1, "restarts": 1, "flushes": 1, "pauses": 0, "lease": 4,
+    "messages": 600, "kills": 4, "server-kills": 1, "restarts": 1, "flushes": 1, "pauses": 0, "lease": 10,
     "seconds-per-message": 0.05,
 }  # fmt: skip
 
@@ -22,7 +22,7 @@ def test_nobody_is_lost_and_nobody_gets_two_whatever_is_killed() -> None:
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1200,
     )
     found = dict(line.split() for line in done.stdout.splitlines() if line.startswith("torture."))
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]

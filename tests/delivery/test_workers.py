@@ -161,9 +161,9 @@ def test_a_killed_worker_loses_nobody_and_nobody_gets_two(
 ) -> None:
     world = real_world(cast)
     mailing = world.mailing(crowd(world, 400))
-    server.behave(seconds_per_message=0.005)
+    server.behave(seconds_per_message=0.05)
     worker = start_worker(world, mailing, server)
-    wait_until(lambda: len(server.recipients()) > 60, 30)
+    wait_until(lambda: len(server.recipients()) > 60)
     worker.kill()
     end(worker)
     left = Counter(world.statuses(mailing).values())
@@ -199,13 +199,13 @@ def test_what_servers_said_outlives_an_outage_of_the_database(
 ) -> None:
     world = real_world(cast)
     mailing = world.mailing(crowd(world, 200))
-    server.behave(seconds_per_message=0.01)
+    server.behave(seconds_per_message=0.05)
     gate = Gate(os.environ["DATABASE_URL"])
     worker = start_worker(world, mailing, server, DATABASE_URL=gate.url)
-    wait_until(lambda: len(server.recipients()) > 40, 30)
+    wait_until(lambda: len(server.recipients()) > 40)
     gate.shut()
     # What was on its way is finished meanwhile, and nothing else can leave.
-    settled = wait_until(lambda: len(server.recipients()) if _is_quiet(server) else 0, 20)
+    settled = wait_until(lambda: len(server.recipients()) if _is_quiet(server) else 0)
     gate.reopen()
     assert end(worker) == 0
     gate.close()
@@ -223,17 +223,18 @@ def _is_quiet(server: SmtpServer) -> bool:
 
 @across_processes
 def test_pause_takes_effect_within_two_seconds_while_sending(
-    transactional_db: None, cast: Cast, server: SmtpServer
+    transactional_db: None, cast: Cast, server: SmtpServer, tmp_path: Path
 ) -> None:
     world = real_world(cast)
     mailing = world.mailing(crowd(world, 2000))
     server.behave(seconds_per_message=0.2)
     worker = start_worker(world, mailing, server)
-    wait_until(lambda: len(server.recipients()) > 10, 30)
+    wait_until(lambda: len(server.recipients()) > 10)
     pause_mailing(cast.bakery, mailing, now=timezone.now())
-    paused_at = timezone.now()
+    paused_at = time.time()
     end(worker)
-    assert (timezone.now() - paused_at).total_seconds() < 2.5
+    last_arrival = (tmp_path / "sink" / "messages").stat().st_mtime
+    assert last_arrival <= paused_at + 2.0
     sent = len(server.recipients())
     assert Counter(world.statuses(mailing).values()) == {"sent": sent, "queued": 2000 - sent}
 

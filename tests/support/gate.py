@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
+from contextlib import suppress
 from urllib.parse import urlsplit, urlunsplit
 
 
@@ -45,15 +47,16 @@ class Gate:
                 threading.Thread(target=self._pump, args=ends, daemon=True).start()
 
     def _pump(self, source: socket.socket, target: socket.socket) -> None:
-        source.settimeout(0.1)
+        """The other direction has the same two, and may close them at any moment."""
         data = b"-"
-        while self._open.is_set() and data:
-            try:
-                data = source.recv(65536)
-                target.sendall(data)
-            except TimeoutError:
-                continue
-            except OSError:
-                break
-        source.close()
-        target.close()
+        # ValueError: closed between two steps.
+        with suppress(OSError, ValueError):
+            while self._open.is_set() and data:
+                if select.select([source], [], [], 0.1)[0]:
+                    data = source.recv(65536)
+                    target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                # Whoever writes to it right now does not wait any more.
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
