@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from accounts.models import Organization, User
 from accounts.services import add_member, create_organization
@@ -42,3 +43,9 @@ def make_cast(now: datetime) -> Cast:
         ben=make_member(bakery, "ben", "viewer", now=now),
         cleo=make_member(cinema, "cleo", "owner", now=now),
     )
+
+
+def days_around(cast: Cast, first_kept: datetime) -> tuple[datetime, datetime]:
+    """The last moment before a day, and its first, on the clock of the bakery."""
+    begin = datetime.combine(first_kept, time.min, tzinfo=ZoneInfo(cast.bakery.timezone))
+    return begin - timedelta(seconds=1), begin
