@@ -2,7 +2,8 @@
 
     python -m bench.console [--people N] [--campaigns N] [--rounds N]
 
-Two web servers answer in turn: one as it is, one as a role that row-level security does not bind. Questions to the
+Two web servers answer in turn: one as it is, one as a role that row-level security does not bind. A worker runs beside
+them, as it does in production. Questions to the
 database are counted per page for this organization and for a small one.
 """
 
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit
 import django
 import psycopg
 
-from bench.support import Launched, bench_database, launch_newsletter, result, say, web_server
+from bench.support import Launched, bench_database, launch_newsletter, result, say, web_server, worker
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -70,6 +71,8 @@ def main() -> None:
         here, there = _enter(large), _enter(small)
         _count_queries(here, there)
         with ExitStack() as stack:
+            # Pages have it count what they showed and was old.
+            stack.enter_context(worker(home / "worker.log"))
             bound = stack.enter_context(web_server(home / "web.log"))
             with _as_owner(urls):
                 free = stack.enter_context(web_server(home / "control.log"))

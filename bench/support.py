@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.embedded import Engines
-from config.services import manage_command, web_command
+from config.services import manage_command, web_command, worker_command
 from tests.support.ports import free_port
 from tests.support.wait import wait_until
 
@@ -102,6 +102,24 @@ def web_server(log: Path, application: str = "config.asgi:application") -> Itera
     try:
         await_health(base, child, log)
         yield base
+    finally:
+        child.terminate()
+        child.wait(timeout=30)
+
+
+@contextmanager
+def worker(log: Path) -> Iterator[None]:
+    """The worker of `make run`, without beat: it does what pages ask for. Django is set up."""
+    from django.core.cache import cache
+
+    from config.views import HEARTBEAT_KEY
+
+    cache.delete(HEARTBEAT_KEY)
+    with log.open("wb") as output:
+        child = subprocess.Popen(worker_command(), stdout=output, stderr=output, cwd=CHECKOUT)
+    try:
+        wait_until(lambda: cache.get(HEARTBEAT_KEY), what="a worker says that it lives")
+        yield
     finally:
         child.terminate()
         child.wait(timeout=30)

@@ -1,14 +1,13 @@
-"""Reads of campaigns: who an email is for, and how far a launch is."""
+"""Reads of campaigns: who an email is for, and what became of its launches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts.models import Organization
@@ -210,25 +209,3 @@ def people_to_preview(organization: Organization, email: Email, *, limit: int = 
         with many_people():
             found = list(audience[:limit])
     return found or list(everybody[:limit])
-
-
-# --- How far a launch is ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Of the copies of a launch, how many have left."""
-
-    sent: int = 0
-    total: int = 0
-
-
-def progress_of(organization: Organization, mailing_ids: Iterable[int]) -> dict[int, Progress]:
-    """How far several mailings are, in one query."""
-    rows = (
-        Message.objects.filter(organization=organization, mailing__in=list(mailing_ids))
-        .order_by()
-        .values_list("mailing")
-        .annotate(sent=Count("pk", filter=Q(status__in=GONE_OUT)), total=Count("pk"))
-    )
-    return {mailing_id: Progress(sent, total) for mailing_id, sent, total in rows}

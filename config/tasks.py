@@ -1,4 +1,4 @@
-"""The worker's sign of life."""
+"""The worker's sign of life, and what pages ask it to count."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from celery.signals import worker_ready
 from django.core.cache import cache
 from django.utils import timezone
 
+from common import seldom
 from config.views import HEARTBEAT_KEY
 
 
@@ -14,6 +15,12 @@ from config.views import HEARTBEAT_KEY
 def record_heartbeat() -> None:
     """Beat asks, a worker answers: both live."""
     cache.set(HEARTBEAT_KEY, timezone.now(), timeout=3600)
+
+
+@shared_task(name="config.count_again")
+def count_again(path: str, organization_id: int, numbers: list[int]) -> None:
+    """Somebody looks at a page whose numbers were counted a while ago."""
+    seldom.count_again(path, organization_id, numbers)
 
 
 @worker_ready.connect

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 from django_countries import countries
 
 from accounts.models import Organization
+from common.seldom import SeldomCounts
 from consent.columns import write_choices
 from consent.grounds import Decided as Decided
 from consent.grounds import decide_all
@@ -31,6 +33,7 @@ from consent.rules import (
     lifted_keys,
 )
 from participants.models import Participant
+from participants.selectors import CROWD, is_crowded
 from websites.models import Website
 from websites.rules import FRENCH_COUNTRIES, UNKNOWN_COUNTRY, EmailTracking, asks_for_consent, is_french
 
@@ -199,28 +202,61 @@ def consent_columns(choice: Choice | None) -> dict[str, str]:
 # --- Who a website has ------------------------------------------------------------------------------------------------
 
 
+_SUBSCRIBED = Q(pending_since__isnull=True, unsubscribed_at__isnull=True)
+# Of subscriptions: whoever is sent marketing mail now.
+ACTIVE = _SUBSCRIBED & Q(paused_at__isnull=True)
+
+
 def active_subscriptions(organization: Organization) -> QuerySet[Subscription]:
     """Whoever is sent marketing mail now: confirmed where that was asked for, not paused, not ended."""
-    return _subscribers(organization).filter(paused_at__isnull=True)
+    return Subscription.objects.filter(ACTIVE, organization=organization)
 
 
 def _subscribers(organization: Organization) -> QuerySet[Subscription]:
-    return Subscription.objects.filter(
-        organization=organization, pending_since__isnull=True, unsubscribed_at__isnull=True
-    )
+    return _subscribers_of(organization.pk)
+
+
+def _subscribers_of(organization_id: int) -> QuerySet[Subscription]:
+    return Subscription.objects.filter(_SUBSCRIBED, organization=organization_id)
+
+
+def _count_topics(organization_id: int, topic_ids: Sequence[int]) -> dict[int, int]:
+    active = Subscription.objects.filter(ACTIVE, organization=organization_id, topic__in=topic_ids)
+    return dict.fromkeys(topic_ids, 0) | dict(active.order_by().values_list("topic").annotate(n=Count("*")))
+
+
+# How many people each topic is sent to.
+subscribers_by_topic = SeldomCounts(
+    "consent.selectors.subscribers_by_topic",
+    _count_topics,
+    kind=int,
+    is_large=lambda organization_id, people: people >= CROWD,
+)
 
 
 def people_in_france(organization: Organization) -> dict[int, int]:
     """Subscribers in France of each website outside France that has any (product row 6)."""
+    return people_in_france_counts.one(organization.pk, organization.pk)
+
+
+def _count_people_in_france(organization_id: int, _numbers: Sequence[int]) -> dict[int, dict[int, int]]:
     rows = (
-        _subscribers(organization)
+        _subscribers_of(organization_id)
         .filter(participant__country__in=sorted(FRENCH_COUNTRIES))
         .exclude(topic__website__country__in=sorted(FRENCH_COUNTRIES))
         .values_list("topic__website")
         .annotate(Count("participant", distinct=True))
         .order_by()
     )
-    return dict(rows)
+    return {organization_id: dict(rows)}
+
+
+people_in_france_counts: SeldomCounts[dict[int, int]] = SeldomCounts(
+    "consent.selectors.people_in_france_counts",
+    _count_people_in_france,
+    kind=dict,
+    is_large=lambda organization_id, people: is_crowded(organization_id),
+)
 
 
 def people_by_country(organization: Organization, website: Website) -> dict[str, int]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Count
 
 from accounts.models import Organization
 from campaigns.models import Launch
-from common.seldom import counted
+from common.seldom import SeldomCounts
 from consent.models import Choice
 from consent.rules import ChoiceValue
 from participants.models import Participant
+from participants.selectors import is_crowded
 from reporting.figures import figures_of, read_rows
 from websites.models import ConsentScope, Website
 
@@ -36,30 +38,41 @@ class LaunchRow:
     clicks_base: int
 
 
-# The overview of so many people may say what was true half a minute ago: they are not counted anew for each look at it.
-LARGE = 100_000
-SHARE_OF_TIME = 0.01
+@dataclass(frozen=True, slots=True)
+class PeopleCounts:
+    participants: int
+    choices: list[tuple[str, int]]
 
 
 def summarize(organization: Organization) -> Overview:
-    participants, choices = counted(
-        f"overview-people:{organization.pk}",
-        lambda: (Participant.objects.filter(organization=organization).count(), _choice_counts(organization)),
-        share_of_time=SHARE_OF_TIME,
-        is_large=lambda found: found[0] >= LARGE,
-    )
+    people = people_counts.one(organization.pk, organization.pk)
     return Overview(
-        participants=participants,
-        choices=choices,
+        participants=people.participants,
+        choices=people.choices,
         websites=list(Website.objects.filter(organization=organization).order_by("name")),
         launches=latest_launches(organization, limit=8),
     )
 
 
-def _choice_counts(organization: Organization) -> list[tuple[str, int]]:
+def _count_people(organization_id: int, _numbers: Sequence[int]) -> dict[int, PeopleCounts]:
+    participants = Participant.objects.filter(organization=organization_id).count()
+    return {organization_id: PeopleCounts(participants, _choice_counts(organization_id))}
+
+
+people_counts = SeldomCounts(
+    "reporting.selectors.people_counts",
+    _count_people,
+    kind=PeopleCounts,
+    is_large=lambda organization_id, people: is_crowded(organization_id),
+)
+
+
+def _choice_counts(organization_id: int) -> list[tuple[str, int]]:
     """People with an answer in the organization's own scope: yes to both kinds, to one of them, or no."""
-    scope = ConsentScope.objects.filter(organization=organization, is_default=True).values_list("pk", flat=True).first()
-    answers = Choice.objects.filter(organization=organization, scope=scope).order_by().values_list("opens", "clicks")
+    scope = (
+        ConsentScope.objects.filter(organization=organization_id, is_default=True).values_list("pk", flat=True).first()
+    )
+    answers = Choice.objects.filter(organization=organization_id, scope=scope).order_by().values_list("opens", "clicks")
     counts: Counter[str] = Counter()
     for opens, clicks, people in answers.annotate(people=Count("*")):
         yeses = [opens, clicks].count(ChoiceValue.YES)

@@ -25,8 +25,9 @@ from campaigns.admin.launching import REPORT
 from campaigns.models import Launch
 from campaigns.progress import progress_words
 from campaigns.repeats import end_repeat
-from campaigns.selectors import Progress, get_launch, progress_of
+from campaigns.selectors import get_launch
 from delivery.models import MailingState
+from delivery.selectors import Progress, progress_counts
 from delivery.services import MailingRefused, cancel_mailing, pause_mailing, resume_mailing
 
 # Which buttons a launch has in each state, and what they say.
@@ -38,16 +39,16 @@ BUTTONS: dict[str, list[tuple[str, Any]]] = {
 
 
 class LaunchList(ChangeList):
-    """Rows lead to their reports, and the counts of a page come in one query."""
+    """Rows lead to their reports, and the counts of a page come in one query at most."""
 
     def url_for_result(self, result: Any) -> str:
         return REPORT.format(launch_id=result.pk)
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        progress = progress_of(organization_of(request), [launch.mailing_id for launch in self.result_list])
+        progress = progress_counts.of(organization_of(request).pk, [one.mailing_id for one in self.result_list])
         for launch in self.result_list:
-            launch.progress = progress.get(launch.mailing_id, Progress())
+            launch.progress = progress[launch.mailing_id]
             launch.may_change = not role_may_not_change(self.model_admin, request)
 
 
@@ -157,7 +158,7 @@ class LaunchAdmin(PagesBelowRowsAdmin):
         progress: Progress = launch.progress  # type: ignore[attr-defined]
         if launch.mailing.expanded_at is None:
             return _("not started")
-        return _("%(sent)s of %(total)s") % {"sent": progress.sent, "total": progress.total}
+        return _("%(sent)s of %(total)s") % {"sent": progress.gone_out, "total": progress.total}
 
     @display(description=gettext_lazy("starts"), ordering="mailing__not_before")
     def starts(self, launch: Launch) -> Any:

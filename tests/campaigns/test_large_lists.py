@@ -10,7 +10,7 @@ from campaigns.models import Email
 from campaigns.selectors import people_to_preview
 from common.tenancy import tenant
 from consent.models import Topic
-from reporting import selectors as reporting_selectors
+from participants import selectors as participants_selectors
 from reporting.selectors import summarize
 from tests.campaigns.console import signed_in
 from tests.campaigns.world import MakePerson
@@ -50,7 +50,7 @@ def test_the_overview_of_a_large_organization_is_not_counted_for_each_look(
         assert summarize(cast.bakery).participants == 1
         subscriber("sam")
         assert summarize(cast.bakery).participants == 2
-        monkeypatch.setattr(reporting_selectors, "LARGE", 1)
+        monkeypatch.setattr(participants_selectors, "CROWD", 1)
         assert summarize(cast.bakery).participants == 2
         subscriber("sid")
         assert summarize(cast.bakery).participants == 2
