@@ -117,13 +117,15 @@ def _progress(by_status: dict[str, int]) -> Progress:
 
 
 # While messages leave, nobody is shown how many had left minutes ago.
+STALE_WHILE_SENDING_SECONDS = 15.0
+
 progress_counts = SeldomCounts(
     "delivery.selectors.progress_counts",
     _count,
     kind=Progress,
     is_large=lambda organization_id, progress: progress.total >= LARGE,
     share_of_time=SHARE_OF_TIME,
-    stale_for=lambda progress: 0.0 if progress.left else STALE_SECONDS,
+    stale_for=lambda progress: STALE_WHILE_SENDING_SECONDS if progress.left else STALE_SECONDS,
 )
 
 

@@ -9,11 +9,13 @@ from django.db.models import ForeignKey, Model, QuerySet
 from django.forms import ModelChoiceField, ModelForm
 from django.http import Http404, HttpRequest
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.decorators import display
 
 from accounts import audit
+from accounts.admin.cells import RelatedDropdownFilter, row_checkbox
 from accounts.models import Role, TenantModel
 from accounts.signed_in import member_of, organization_of, role_of
 
@@ -26,6 +28,10 @@ class ConsoleAdmin(ModelAdmin):
     ) -> list[tuple[str, str]]:
         """Unfold's own does not know where the actions are shown, which Django asks for since 6.1."""
         return super(ModelAdmin, self).get_action_choices(request, [("", _("Select action"))], action_location)
+
+    @display(description=ModelAdmin.action_checkbox.short_description)
+    def action_checkbox(self, obj: Model) -> SafeString:
+        return row_checkbox(obj.pk)
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> NoReturn:
         """Django would lead to the index with a message; strangers get 404, whether the row is there or not."""

@@ -15,11 +15,12 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
+from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from accounts import audit
 from accounts.admin.base import TenantAdmin
+from accounts.admin.cells import DropdownFilter
 from accounts.models import AuditEntry, Role
 from accounts.signed_in import organization_of
 from accounts.trail import trail_file

@@ -12,10 +12,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
-from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from accounts.admin import TenantRelatedFilter
+from accounts.admin import ChoicesDropdownFilter, TenantRelatedFilter, labelled
 from accounts.models import Organization
 from accounts.signed_in import organization_of
 from campaigns import services
@@ -89,8 +88,8 @@ class CampaignAdmin(ArchivableAdmin):
 
     @display(
         description=_("status"),
-        label={"open": "success", "planned": "info", "closed": "default", "archived": "default"},
     )
+    @labelled({"open": "success", "planned": "info", "closed": "default", "archived": "default"})
     def status(self, campaign: Campaign) -> tuple[str, str]:
         status = campaign_status(
             opens_at=campaign.opens_at,

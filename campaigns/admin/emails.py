@@ -16,10 +16,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.clickjacking import xframe_options_sameorigin
-from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from accounts.admin import TenantRelatedFilter
+from accounts.admin import ChoicesDropdownFilter, TenantRelatedFilter, labelled
 from accounts.models import Organization, Role
 from accounts.signed_in import member_of, organization_of, role_of
 from campaigns import services
@@ -118,8 +117,8 @@ class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin, QuestionPagesAdmin, Vers
 
     @display(
         description=gettext_lazy("status"),
-        label={"draft": "info", "planned": "warning", "sent": "success", "archived": "default"},
     )
+    @labelled({"draft": "info", "planned": "warning", "sent": "success", "archived": "default"})
     def status(self, email: Email) -> tuple[str, str]:
         status = "draft"
         if email.archived_at is not None:

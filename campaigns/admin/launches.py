@@ -13,11 +13,10 @@ from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from accounts.admin import TenantRelatedFilter
+from accounts.admin import ChoicesDropdownFilter, TenantRelatedFilter, labelled
 from accounts.models import Organization
 from accounts.signed_in import organization_of
 from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
@@ -148,8 +147,8 @@ class LaunchAdmin(PagesBelowRowsAdmin):
     @display(
         description=gettext_lazy("state"),
         ordering="mailing__state",
-        label={"scheduled": "info", "sending": "info", "paused": "warning", "cancelled": "default", "done": "success"},
     )
+    @labelled({"scheduled": "info", "sending": "info", "paused": "warning", "cancelled": "default", "done": "success"})
     def state(self, launch: Launch) -> tuple[str, str]:
         return launch.mailing.state, launch.mailing.get_state_display()
 

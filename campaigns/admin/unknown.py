@@ -13,9 +13,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
+from accounts.admin import DropdownFilter
 from accounts.models import Organization, Role
 from accounts.signed_in import member_of, organization_of
 from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change

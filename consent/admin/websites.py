@@ -18,10 +18,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.contrib.filters.admin import DropdownFilter, RadioFilter
+from unfold.contrib.filters.admin import RadioFilter
 from unfold.decorators import display
 
-from accounts.admin import TenantAdmin
+from accounts.admin import DropdownFilter, TenantAdmin
 from accounts.models import Organization, Role
 from accounts.signed_in import member_of, organization_of, role_of
 from consent.admin.website_pages import WRITERS, WebsitePages

@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django_countries import countries
-from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
+from accounts.admin import DropdownFilter, labelled
 from accounts.models import Organization, Role
 from accounts.signed_in import member_of, organization_of, role_of
 from campaigns.admin.base import PagesBelowRowsAdmin, role_may_not_change
@@ -169,11 +169,13 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
     def shown_country(self, participant: Participant) -> str:
         return countries.name(str(participant.country)) or _("Unknown")
 
-    @display(description=gettext_lazy("opens"), label=LABELS)
+    @display(description=gettext_lazy("opens"))
+    @labelled(LABELS)
     def opens(self, participant: Participant) -> tuple[str, str]:
         return _shown_choice(participant, Kind.OPENS)
 
-    @display(description=gettext_lazy("clicks"), label=LABELS)
+    @display(description=gettext_lazy("clicks"))
+    @labelled(LABELS)
     def clicks(self, participant: Participant) -> tuple[str, str]:
         return _shown_choice(participant, Kind.CLICKS)
 
