@@ -49,7 +49,7 @@ from intake.selectors import (
 )
 from participants.models import Participant
 
-LABELS = {
+LABELS: dict[str, str] = {
     ChoiceLabel.YES: "success",
     ChoiceLabel.NO: "danger",
     ChoiceLabel.UNKNOWN: "default",
