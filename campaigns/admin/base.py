@@ -67,7 +67,7 @@ class ArchivableAdmin(PagesBelowRowsAdmin):
 
     actions = ("duplicate_selected", "archive_selected", "restore_selected")
     list_filter_submit = True
-    list_per_page = 50
+    list_per_page = 30
 
     def duplicate(self, organization: Organization, row: Any) -> Any:
         raise NotImplementedError

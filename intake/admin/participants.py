@@ -146,7 +146,7 @@ class ParticipantAdmin(PagesBelowRowsAdmin):
     show_facets = admin.ShowFacets.NEVER
     list_filter = (CountryFilter, OpensFilter, ClicksFilter, TopicFilter)
     list_filter_submit = True
-    list_per_page = 50
+    list_per_page = 30
     search_fields = ("email_norm",)
     search_help_text = gettext_lazy("An address or how it begins, or the whole external contact id")
     actions = None
