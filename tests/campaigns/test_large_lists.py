@@ -32,14 +32,18 @@ def test_people_to_try_an_email_with_are_the_first_of_its_audience(
         assert people_to_preview(cast.bakery, email) == people
 
 
-def test_a_topic_says_how_many_get_it(cast: Cast, topic: Topic, subscriber: MakePerson) -> None:
+def test_a_topic_says_how_many_get_it_and_topics_can_be_sorted_by_that(
+    cast: Cast, topic: Topic, subscriber: MakePerson
+) -> None:
     subscriber("sue")
     subscriber("sam")
     with tenant(cast.bakery.pk):
         topic.subscriptions.filter(participant__first_name="Sam").update(paused_at="2026-11-20T00:00Z")
         Topic.objects.create(organization=cast.bakery, website=topic.website, name="Nobody's")
-    rows = signed_in(cast.max).get(reverse("admin:consent_topic_changelist")).context["cl"].result_list
-    assert {row.name: row.active for row in rows} == {topic.name: 1, "Nobody's": 0}
+    page = reverse("admin:consent_topic_changelist")
+    for order, expected in (("2", [("Nobody's", 0), (topic.name, 1)]), ("-2", [(topic.name, 1), ("Nobody's", 0)])):
+        rows = signed_in(cast.max).get(page, {"o": order}).context["cl"].result_list
+        assert [(row.name, row.active) for row in rows] == expected
 
 
 def test_the_overview_of_a_large_organization_is_not_counted_for_each_look(
