@@ -29,7 +29,6 @@ from campaigns.slowing import slow_down_of
 from campaigns.splitting import people_of_version
 from campaigns.zones import write_local
 from common import jobs
-from common.keys import NEW_KEYS, new_secret, random_bits
 from common.second_transaction import SecondTransaction, second_transaction
 from delivery.forgetting import take_back_unreachable
 from delivery.models import ContentSnapshot, Mailing, MailingState
@@ -221,13 +220,11 @@ def new_mailing(
 # --- The audience -----------------------------------------------------------------------------------------------------
 
 # Where everybody's message may leave at once.
-_EXPAND = f"""
-INSERT INTO delivery_message (organization_id, mailing_id, participant_id, reference, unsubscribe_key, status, opens,
-                              clicks, opens_reason, clicks_reason, attempts, error, provider_id, news, news_words,
-                              queued_at)
-SELECT %s, %s, audience.id, {NEW_KEYS}, 'queued', '', '', '', '', 0, '', '', '', '', %s
-  FROM ({{audience}}) AS audience CROSS JOIN LATERAL {random_bits("audience.id", "%s")}
-"""  # noqa: S608 - made of constants
+_EXPAND = """
+INSERT INTO delivery_message (organization_id, mailing_id, participant_id, status, opens, clicks, opens_reason,
+                              clicks_reason, attempts, error, provider_id, news, news_words, queued_at)
+SELECT %s, %s, audience.id, 'queued', '', '', '', '', 0, '', '', '', '', %s FROM ({audience}) AS audience
+"""
 
 
 def begin_expansion(organization: Organization, launch: Launch, *, now: datetime) -> None:
@@ -345,7 +342,7 @@ def _insert(
     if not schedule.is_plain:
         return write_messages(organization, mailing, schedule, (query, parameters), now=now)
     with connection.cursor() as cursor:
-        values = [organization.pk, mailing.pk, now, *parameters, new_secret()]
+        values = [organization.pk, mailing.pk, now, *parameters]
         cursor.execute(_EXPAND.format(audience=query) + one_each(mailing), values)
         return int(cursor.rowcount)
 

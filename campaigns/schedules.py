@@ -17,7 +17,6 @@ from accounts.models import Organization, OverCap
 from accounts.zones import zone_names
 from campaigns.slowing import SlowDown
 from campaigns.zones import QuietHours, moment_of, next_moment, read_local, zone_of_countries
-from common.keys import NEW_KEYS, new_secret, random_bits
 from delivery.models import Mailing, Message, Purpose
 
 # The attribute that says a person's zone, such as "America/Denver".
@@ -82,10 +81,9 @@ WITH audience AS MATERIALIZED (%(audience)s),
 ), spaced AS (
     SELECT id, zone, due, is_slowed, free_at > due AS is_over, greatest(due, free_at) AS at FROM capped
 )
-INSERT INTO delivery_message (organization_id, mailing_id, participant_id, reference, unsubscribe_key, status, due_at,
-                              held_for, opens, clicks, opens_reason, clicks_reason, attempts, error, provider_id, news,
-                              news_words, queued_at)
-SELECT %(organization)s, %(mailing)s, spaced.id, {NEW_KEYS},
+INSERT INTO delivery_message (organization_id, mailing_id, participant_id, status, due_at, held_for, opens, clicks,
+                              opens_reason, clicks_reason, attempts, error, provider_id, news, news_words, queued_at)
+SELECT %(organization)s, %(mailing)s, spaced.id,
        CASE WHEN spaced.is_slowed THEN 'slowed' WHEN left_out.is_so THEN 'capped' ELSE 'queued' END,
        CASE WHEN NOT left_out.is_so AND leaves.at > %(now)s THEN leaves.at END,
        CASE WHEN left_out.is_so OR leaves.at <= %(now)s THEN ''
@@ -97,7 +95,6 @@ SELECT %(organization)s, %(mailing)s, spaced.id, {NEW_KEYS},
     ON quiet.zone = spaced.zone AND spaced.at >= quiet.begins AND spaced.at < quiet.ends
  CROSS JOIN LATERAL (SELECT spaced.is_slowed OR coalesce(spaced.is_over, false) AND %(leave_out)s AS is_so) AS left_out
  CROSS JOIN LATERAL (SELECT coalesce(quiet.ends, spaced.at) AS at) AS leaves
- CROSS JOIN LATERAL {random_bits("spaced.id", "%(secret)s")}
 """  # noqa: S608 - made of constants
 
 
@@ -171,7 +168,6 @@ def write_messages(
         "mailing": mailing.pk,
         "now": now,
         "week": WEEK,
-        "secret": new_secret(),
         "dues": _dues(schedule, zones, now=now),
         "cap": schedule.cap,
         "leave_out": schedule.leaves_out,

@@ -82,23 +82,3 @@ def _signed_bytes(key: UUID, number: int, destination: str) -> bytes:
 
 def _signature(secret: bytes, signed: bytes) -> str:
     return urlsafe_b64encode(hmac.digest(secret, signed, "sha256")[:SIGNATURE_BYTES]).decode()
-
-
-# --- Keys of many rows at once ----------------------------------------------------------------------------------------
-
-# Two random keys for each row that a statement writes: ``SELECT {NEW_KEYS} … CROSS JOIN LATERAL {random_bits(…)}``.
-NEW_KEYS = "encode(substr(random.bits, 1, 16), 'hex')::uuid, encode(substr(random.bits, 17, 16), 'hex')::uuid"
-
-
-def random_bits(of: str, placeholder: str) -> str:
-    """SQL for ``NEW_KEYS``, from what tells the rows apart and where ``new_secret`` will stand.
-
-    PostgreSQL's gen_random_uuid() asks the system anew for each key and takes 7 µs; a hash of one secret, which nobody
-    keeps, is as little to be guessed. OFFSET 0: it is computed once.
-    """
-    return f"(SELECT sha256(convert_to({placeholder} || {of}, 'UTF8')) AS bits OFFSET 0) AS random"
-
-
-def new_secret() -> str:
-    """What the keys of one statement come from: 256 random bits, to be forgotten with it."""
-    return random_source.token_hex(32)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
-from django.contrib.postgres.functions import RandomUUID
 from django.db.models import Case, CharField, Exists, OuterRef, Value, When
 from django.db.models.functions import Lower
 
@@ -42,8 +41,8 @@ def forget_sent(organization: Organization, participant: Participant, *, now: da
         participant=None,
         tracked_message=None,
         # They stood in the mail that the person has, and in the logs of mail servers.
-        reference=RandomUUID(),
-        unsubscribe_key=RandomUUID(),
+        reference=None,
+        unsubscribe_key=None,
         web_version_key=None,
         status=Case(waiting, default="status", output_field=CharField()),
         error="",

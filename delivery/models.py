@@ -126,9 +126,10 @@ class Message(BulkTenantModel):
     participant = models.ForeignKey(
         Participant, on_delete=models.SET_NULL, null=True, related_name="messages", db_constraint=False, db_index=False
     )
-    # In the Message-ID and the envelope; stands for the message towards mail servers.
-    reference = models.UUIDField(db_default=RandomUUID(), unique=True)
-    unsubscribe_key = models.UUIDField(db_default=RandomUUID(), unique=True)
+    # In the Message-ID and the envelope; stands for the message towards mail servers. Both keys are given when it is
+    # claimed for the first time, and taken away with the person: they stand in the mail that was sent.
+    reference = models.UUIDField(null=True)
+    unsubscribe_key = models.UUIDField(null=True)
     # Of the copy's page in a browser, where its template links to it; made anew whenever the copy is.
     web_version_key = models.UUIDField(null=True)
     # Asked for by a call: a person may get several of one mailing.
@@ -180,6 +181,15 @@ class Message(BulkTenantModel):
                 models.F("mailing"),
                 NullIf("by_call", Value(True)),
                 name="one_message_per_person",
+            ),
+            # Of what was never claimed, the indexes of the keys hold nothing.
+            models.UniqueConstraint(
+                fields=["reference"], name="message_reference", condition=models.Q(reference__isnull=False)
+            ),
+            models.UniqueConstraint(
+                fields=["unsubscribe_key"],
+                name="message_unsubscribe_key",
+                condition=models.Q(unsubscribe_key__isnull=False),
             ),
             models.UniqueConstraint(
                 fields=["web_version_key"],

@@ -110,9 +110,11 @@ _FREEZE = """
 UPDATE delivery_message AS m
    SET status = 'claimed', due_at = %s, decided_at = %s, error = '',
        opens = r.opens, clicks = r.clicks, opens_reason = r.opens_reason, clicks_reason = r.clicks_reason,
-       tracking_version_id = r.version, tracked_message_id = r.tracked, web_version_key = r.web_version
-  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::uuid[])
-       AS r (id, opens, clicks, opens_reason, clicks_reason, version, tracked, web_version)
+       tracking_version_id = r.version, tracked_message_id = r.tracked, web_version_key = r.web_version,
+       reference = r.reference, unsubscribe_key = r.unsubscribe_key
+  FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::uuid[],
+              %s::uuid[], %s::uuid[])
+       AS r (id, opens, clicks, opens_reason, clicks_reason, version, tracked, web_version, reference, unsubscribe_key)
  WHERE m.id = r.id
 """
 
@@ -188,7 +190,9 @@ def _due(row: Sequence[Any]) -> _Due:
     number, reference, unsubscribe_key, tracked_message_id, attempts = row[:5]
     participant_id, email, email_norm, first_name, last_name, country, locale, attributes, may_be_sent = row[5:]
     person = Person(participant_id, email, email_norm, first_name, last_name, country, locale, _attributes(attributes))
-    return _Due(number, reference, unsubscribe_key, tracked_message_id, attempts, person, may_be_sent)
+    # A copy that may have been sent before keeps the keys that stand in it.
+    keys = (reference or new_key(), unsubscribe_key or new_key())
+    return _Due(number, *keys, tracked_message_id, attempts, person, may_be_sent)
 
 
 def _attributes(value: Any) -> dict[str, Any]:
@@ -278,6 +282,8 @@ def _freeze(
         [each.tracking_version_id for each in decisions],
         [tracked.get(one.person.id) for one in due],
         list(pages),
+        [one.reference for one in due],
+        [one.unsubscribe_key for one in due],
     ]
     with connection.cursor() as cursor:
         cursor.execute(_FREEZE, [now + CLAIM_LEASE, now, *columns])

@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from accounts.models import Organization
+from common.keys import new_key
 from common.tenancy import tenant
 from consent.grounds import Decided, decisions_for
 from consent.rules import Untracked
@@ -145,6 +147,7 @@ class _HandOver:
             dead = [one.pk for one in due if one.participant and one.participant.email_norm in blocked]
             Message.objects.filter(pk__in=dead).update(status=MessageStatus.SUPPRESSED, due_at=None, error="")
             kept = [one for one in due if one.pk not in dead]
+            _give_keys(kept)
             Message.objects.filter(pk__in=[one.pk for one in kept]).update(
                 status=MessageStatus.CLAIMED, due_at=now + CLAIM_LEASE, error=""
             )
@@ -184,7 +187,8 @@ class _HandOver:
         for message, participant in zip(claimed, people, strict=True):
             try:
                 variables = self._variables(participant, data.get(message.pk))
-                urls = own_urls(message.unsubscribe_key, keys[participant.pk], None, reply=replies.get(message.pk))
+                unsubscribe = cast("UUID", message.unsubscribe_key)
+                urls = own_urls(unsubscribe, keys[participant.pk], None, reply=replies.get(message.pk))
                 written.append(self._write_one(message, participant, variables, urls))
             except (TemplateError, ValueError) as error:
                 failed.append((message, str(error)))
@@ -357,6 +361,14 @@ def hand_over_again(organization: Organization, sender: Connection) -> int:
                 mailing.save(update_fields=["state", "finished_at"])
             ask_to_send(mailing)
     return again
+
+
+def _give_keys(claimed: Sequence[Message]) -> None:
+    """To those that have none: what is handed over again is known to the endpoint by the key that it had."""
+    new = [one for one in claimed if one.reference is None]
+    for one in new:
+        one.reference, one.unsubscribe_key = new_key(), new_key()
+    Message.objects.bulk_update(new, ["reference", "unsubscribe_key"])
 
 
 def person_of(participant: Participant) -> Person:

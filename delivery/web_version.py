@@ -35,7 +35,7 @@ def web_version_of(organization_id: int, message_id: int) -> str | None:
         .filter(organization=organization_id, pk=message_id, status__in=LEFT, participant__isnull=False)
         .first()
     )
-    if message is None or message.participant is None:
+    if message is None or message.participant is None or message.unsubscribe_key is None:
         return None
     website, frozen = message.mailing.website, message.mailing.snapshot.compiled
     preferences = PreferenceKey.objects.filter(

@@ -26,6 +26,7 @@ def test_an_exit_screen_email_by_a_call_is_handed_over_with_what_the_call_gave_a
     email = make_email(organization, campaign, now=now, subject="Yours", **fields)
     message = send_transactional(organization, email, outside.person("a"), now=now, data={"prize": "a loaf"})
     outside.hand_over(message.mailing)
+    message = outside.message(message.mailing, "a")
     assert server.messages() == []
     assert [body["message"]["reference"] for body in outside.server.taken] == [str(message.reference)]
     assert "You won a loaf" in outside.server.taken[0]["message"]["html"]

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 from django.core.cache import cache
 from django.test import Client
 
+from common.keys import new_key
 from common.tenancy import tenant
 from delivery.connection_models import Connection, News, ProviderNews
 from delivery.connections import seal_secrets
@@ -84,7 +85,7 @@ def make_scene(world: World, provider: Any, *, status: str = MessageStatus.SENT)
     world.mailing([world.person("a")])
     with tenant(bakery.pk):
         connection.save()
-        Message.objects.update(status=status, sent_at=world.time, connection=connection)
+        Message.objects.update(status=status, sent_at=world.time, connection=connection, reference=new_key())
         connection.refresh_from_db()
     return Scene(world, connection, provider)
 

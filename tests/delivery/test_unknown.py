@@ -96,6 +96,8 @@ def test_sent_again_it_leaves_once_more_under_the_same_message_id_with_a_key_of_
     world.send(mailing, minutes=1)
     one, two = server.messages()
     assert one.message["Message-ID"] == two.message["Message-ID"]
+    # Whoever has both unsubscribes by either.
+    assert one.message["List-Unsubscribe"] == two.message["List-Unsubscribe"]
     row = world.rows(mailing)["a"]
     assert row.status == "sent"
     # What is measured of the first copy still belongs to the person, and goes when they withdraw.

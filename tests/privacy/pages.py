@@ -108,6 +108,8 @@ def send_copy(cast: Cast, topic: Topic, person: Participant, *, now: datetime, w
             participant=person,
             status="sent",
             sent_at=now,
+            reference=new_key(),
+            unsubscribe_key=new_key(),
             opens="none",
             clicks="none",
             opens_reason="no_answer",

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Organization
 from campaigns.models import Campaign, Participation, TrialAddress, TrialGroup
+from common.keys import new_key
 from common.tenancy import tenant
 from consent.models import Choice
 from consent.rules import ChoiceValue
@@ -191,8 +192,9 @@ def sent_message(cast: Cast, copies: Copies, person: Participant, copy: TrackedM
             **common, website=copies.website, snapshot=snapshot, purpose="marketing", not_before=now, state="done"
         )
         message = Message.objects.create(
-            **common, mailing=mailing, participant=person, tracked_message=copy, status=MessageStatus.SENT
-        )
+            **common, mailing=mailing, participant=person, tracked_message=copy, status=MessageStatus.SENT,
+            reference=new_key(), unsubscribe_key=new_key(),
+        )  # fmt: skip
         message.refresh_from_db()
         return message
 
