@@ -17,8 +17,10 @@ ENV PATH=/venv/bin:$PATH \
 WORKDIR /app
 COPY --from=packages /venv /venv
 COPY . .
+# The user below may not write here, and each start would compile all of it again.
 # Settings want addresses to be read at all; nobody connects while the image is built, and nothing of this stays in it.
-RUN python bin/compile_translations \
+RUN python -m compileall -q . \
+    && python bin/compile_translations \
     && DATABASE_URL=postgres://none@none/none DATABASE_OWNER_URL=postgres://none@none/none \
         DATABASE_RECORDER_URL=postgres://none@none/none REDIS_URL=redis://none/0 PLI_SECRET_KEY=none \
         python manage.py collectstatic --no-input --verbosity 0

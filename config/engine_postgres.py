@@ -85,6 +85,10 @@ def settings_for(memory: int, *, durable: bool, lz4: bool) -> dict[str, str]:
         "work_mem": "16MB",
         "maintenance_work_mem": f"{min(max(memory // 16 // MEBIBYTE, 64), 512)}MB",
         "max_connections": "200",
+        # Room for what an import or a launch writes in a fifth of a second, until it is time to write it out: with
+        # PostgreSQL's 16 MB, they wrote and waited themselves.
+        "wal_buffers": f"{min(max(shared // 16, 4), 64)}MB",
+        "wal_writer_delay": "50ms",
         "max_wal_size": "4GB",
         "min_wal_size": "256MB",
         "checkpoint_timeout": "15min",

@@ -73,8 +73,11 @@ def parse_emails(texts: Sequence[str]) -> tuple[list[str], list[str], dict[int, 
     """
     emails = list(map(str.strip, texts))
     norms = list(map(str.lower, emails))
-    odd = {place for place, plain in enumerate(map(_PLAIN.fullmatch, norms)) if plain is None}
-    odd.update(place for place, norm in enumerate(norms) if len(norm) > MAX_EMAIL or "--" in norm)
+    # Each question is asked of all of them together, and of one after the other only where the answer is yes.
+    plain = list(map(_PLAIN.fullmatch, norms))
+    odd = {place for place, match in enumerate(plain) if match is None} if None in plain else set()
+    if max(map(len, norms), default=0) > MAX_EMAIL or "--" in "".join(norms):
+        odd.update(place for place, norm in enumerate(norms) if len(norm) > MAX_EMAIL or "--" in norm)
     if emails != list(texts):
         odd.update(place for place, text in enumerate(texts) if text != emails[place])
     refused = {}

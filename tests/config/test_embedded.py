@@ -285,11 +285,11 @@ def test_redis_on_path_stands_in_for_valkey(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gibibytes", "shared"),
-    [pytest.param(0.125, "64MB", id="tiny"), pytest.param(4, "1024MB", id="small"), (64, "2048MB")],
+    ("gibibytes", "shared", "wal"),
+    [pytest.param(0.125, "64MB", "4MB", id="tiny"), pytest.param(1, "256MB", "16MB"), (64, "2048MB", "64MB")],
 )
-def test_memory_is_sized_to_the_machine(gibibytes: float, shared: str) -> None:
+def test_memory_is_sized_to_the_machine(gibibytes: float, shared: str, wal: str) -> None:
     settings = postgres_settings_for(int(gibibytes * 1024**3), durable=True, lz4=True)
-    assert settings["shared_buffers"] == shared
+    assert (settings["shared_buffers"], settings["wal_buffers"]) == (shared, wal)
     assert settings["synchronous_commit"] == settings["fsync"] == "on"
     assert settings["wal_compression"] == "lz4"
