@@ -3,8 +3,8 @@
     python -m bench.console [--people N] [--campaigns N] [--rounds N]
 
 Two web servers answer in turn: one as it is, one as a role that row-level security does not bind. A worker runs beside
-them, as it does in production. Questions to the
-database are counted per page for this organization and for a small one.
+them, as it does in production. Questions to the database are counted per page for this organization and for a small
+one.
 """
 
 from __future__ import annotations

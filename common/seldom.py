@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
 
 from common.jobs import after_commit
-from common.tenancy import tenant
+from common.tenancy import current_organization_id, tenant
 
 SHARE_OF_TIME = 0.01
 # What is older is not shown while it is counted again: then whoever looks waits for it.
@@ -62,22 +62,27 @@ class SeldomCounts[T]:
         if old:
             self._have_counted(organization_id, old)
         unknown = [number for number in numbers if number not in found]
-        return found | self.count_again(organization_id, unknown) if unknown else found
+        return found | self._count_and_keep(organization_id, unknown)[0] if unknown else found
 
     def one(self, organization_id: int, number: int) -> T:
         return self.of(organization_id, [number])[number]
 
-    def count_again(self, organization_id: int, numbers: Sequence[int]) -> dict[int, T]:
+    def count_again(self, organization_id: int, numbers: Sequence[int]) -> None:
+        """Count what was kept. What is no longer large is not kept any more: nobody is to see what it was."""
+        _counted, large = self._count_and_keep(organization_id, numbers)
+        forget([self._key(organization_id, number) for number in numbers if number not in large])
+
+    def _count_and_keep(self, organization_id: int, numbers: Sequence[int]) -> tuple[dict[int, T], set[int]]:
+        """All counts, and which of them are large."""
         began = time.monotonic()
-        with tenant(organization_id):
+        with nullcontext() if current_organization_id() == organization_id else tenant(organization_id):
             counted = dict(self._count(organization_id, numbers))
             large = {number for number, value in counted.items() if self._is_large(organization_id, value)}
         fresh = max(self._fresh_for, (time.monotonic() - began) / self._share_of_time)
-        for number, value in counted.items():
-            if number in large:
-                kept = _Kept(value, time.time() + fresh)
-                keep(self._key(organization_id, number), kept, seconds=fresh + self._stale_for(value))
-        return counted
+        for number in large:
+            kept = _Kept(counted[number], time.time() + fresh)
+            keep(self._key(organization_id, number), kept, seconds=fresh + self._stale_for(counted[number]))
+        return counted, large
 
     def _recall(self, organization_id: int, numbers: Sequence[int]) -> tuple[dict[int, T], list[int]]:
         """What is kept, and which of it is to be counted again."""
@@ -131,3 +136,8 @@ def recall(key: str) -> object:
 def keep(key: str, value: object, *, seconds: float) -> None:
     with suppress(RedisError, OSError):
         cache.set(key, value, timeout=seconds)
+
+
+def forget(keys: Sequence[str]) -> None:
+    with suppress(RedisError, OSError):
+        cache.delete_many(keys)

@@ -169,7 +169,7 @@ def why(organization: Organization, participant: Participant, *, now: datetime) 
     """For the page of a participant: each website of the organization, what is decided, and which rule decided it."""
     websites = list(Website.objects.filter(organization=organization).order_by("name", "pk"))
     subscribed = set(
-        _subscribers(organization).filter(participant=participant).values_list("topic__website", flat=True)
+        _subscribers(organization.pk).filter(participant=participant).values_list("topic__website", flat=True)
     )
     decided: dict[tuple[int, int], Decided] = {}
     for to_subscriber in (True, False):
@@ -212,11 +212,7 @@ def active_subscriptions(organization: Organization) -> QuerySet[Subscription]:
     return Subscription.objects.filter(ACTIVE, organization=organization)
 
 
-def _subscribers(organization: Organization) -> QuerySet[Subscription]:
-    return _subscribers_of(organization.pk)
-
-
-def _subscribers_of(organization_id: int) -> QuerySet[Subscription]:
+def _subscribers(organization_id: int) -> QuerySet[Subscription]:
     return Subscription.objects.filter(_SUBSCRIBED, organization=organization_id)
 
 
@@ -241,7 +237,7 @@ def people_in_france(organization: Organization) -> dict[int, int]:
 
 def _count_people_in_france(organization_id: int, _numbers: Sequence[int]) -> dict[int, dict[int, int]]:
     rows = (
-        _subscribers_of(organization_id)
+        _subscribers(organization_id)
         .filter(participant__country__in=sorted(FRENCH_COUNTRIES))
         .exclude(topic__website__country__in=sorted(FRENCH_COUNTRIES))
         .values_list("topic__website")
@@ -262,7 +258,7 @@ people_in_france_counts: SeldomCounts[dict[int, int]] = SeldomCounts(
 def people_by_country(organization: Organization, website: Website) -> dict[str, int]:
     """Subscribers of a website by country, most first; "ZZ" for those whose country is unknown."""
     rows = (
-        _subscribers(organization)
+        _subscribers(organization.pk)
         .filter(topic__website=website)
         .values_list("participant__country")
         .annotate(people=Count("participant", distinct=True))

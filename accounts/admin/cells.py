@@ -50,8 +50,12 @@ def row_checkbox(pk: int) -> SafeString:
 @lru_cache(maxsize=16)
 def _checkbox_frame(_language: str | None) -> str:
     """The box of a row whose number is still to be filled in; what it is called depends on the language."""
-    frame = checkbox.render(ACTION_CHECKBOX_NAME, "ROW").replace("{", "{{").replace("}", "}}")
-    return frame.replace('"ROW"', '"{}"')
+    return _frame(checkbox.render(ACTION_CHECKBOX_NAME, "ROW"), place='"ROW"', hole='"{}"')
+
+
+def _frame(html: str, *, place: str, hole: str) -> str:
+    """What a template made, with a hole for ``format_html`` where ``place`` first stands."""
+    return html.replace("{", "{{").replace("}", "}}").replace(place, hole, 1)
 
 
 class OptionsSelect(UnfoldAdminSelectWidget):
@@ -67,8 +71,7 @@ class OptionsSelect(UnfoldAdminSelectWidget):
         choices = [("" if one is None else str(one), words) for one, words in self.choices]
         rows = ((one, SELECTED if one in chosen else "", words) for one, words in choices)
         options = format_html_join("", '<option value="{}"{}>{}</option>', rows)
-        head, end, rest = frame.partition("</select>")
-        return mark_safe(head + options + end + rest)  # noqa: S308 - escaped above, and by the template
+        return format_html(_frame(frame, place="</select>", hole="{}</select>"), options)
 
 
 class OptionsForm(DropdownForm):

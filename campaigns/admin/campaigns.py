@@ -86,9 +86,7 @@ class CampaignAdmin(ArchivableAdmin):
             return ("website",)
         return ()
 
-    @display(
-        description=_("status"),
-    )
+    @display(description=_("status"))
     @labelled({"open": "success", "planned": "info", "closed": "default", "archived": "default"})
     def status(self, campaign: Campaign) -> tuple[str, str]:
         status = campaign_status(

@@ -115,9 +115,7 @@ class EmailAdmin(ExemptPagesAdmin, OnePersonPagesAdmin, QuestionPagesAdmin, Vers
     def website(self, email: Email) -> str:
         return email.campaign.website.name
 
-    @display(
-        description=gettext_lazy("status"),
-    )
+    @display(description=gettext_lazy("status"))
     @labelled({"draft": "info", "planned": "warning", "sent": "success", "archived": "default"})
     def status(self, email: Email) -> tuple[str, str]:
         status = "draft"

@@ -36,6 +36,14 @@ fresh = _counts("fresh")
 old = _counts("old", share_of_time=1e9, fresh_for=0.0)
 expired = _counts("expired", share_of_time=1e9, fresh_for=0.0, stale_for=lambda _: 0.0)
 
+_sizes: dict[int, int] = {}
+shrinking = SeldomCounts(
+    "tests.common.test_seldom.shrinking",
+    lambda _, numbers: {number: _sizes[number] for number in numbers},
+    kind=int,
+    is_large=lambda _, value: value >= 1000,
+)
+
 
 @pytest.fixture(autouse=True)
 def times() -> None:
@@ -66,6 +74,15 @@ def test_what_is_old_is_shown_while_a_worker_counts_again(
     assert len(asked) == 1
     count_again("tests.common.test_seldom.old", cast.bakery.pk, [1000])
     assert old.one(cast.bakery.pk, 1000) == 1002
+
+
+def test_what_is_no_longer_large_is_shown_as_it_is_as_soon_as_it_was_counted_again(cast: Cast) -> None:
+    _sizes[7] = 2000
+    assert shrinking.one(cast.bakery.pk, 7) == 2000
+    _sizes[7] = 3
+    assert shrinking.one(cast.bakery.pk, 7) == 2000
+    count_again("tests.common.test_seldom.shrinking", cast.bakery.pk, [7])
+    assert shrinking.one(cast.bakery.pk, 7) == 3
 
 
 def test_what_is_too_old_is_counted_by_whoever_looks(cast: Cast) -> None:
