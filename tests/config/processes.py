@@ -24,7 +24,7 @@ def start_python(home: Path, *arguments: str, **more: str) -> subprocess.Popen[s
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env=clean_environ(PLI_HOME=str(home), **more),
+        env=clean_environ(PLI_HOME=str(home), PYTHONUNBUFFERED="1", **more),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -38,5 +38,7 @@ class Command(BaseCommand):
         await asyncio.wait((server, announce), return_when=asyncio.FIRST_COMPLETED)
         if ready.is_set():
             self.stdout.write(f"The mailbox listens on {MAILBOX_HOST}:{port}.")
+            # Whoever waits for it through a pipe is not to wait until the mailbox ends.
+            self.stdout.flush()
         announce.cancel()
         await server
